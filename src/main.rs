@@ -1,0 +1,3 @@
+//! The `jira-findings-operator` binary.
+
+fn main() {}
