@@ -1,1 +1,17 @@
 //! jira-findings-operator: one Jira issue per security finding, kept true from both sides.
+//!
+//! The map, which is also the direction of dependencies (`docs/architecture.md` tells it at length):
+//!
+//! * [`api`]: the three kinds users write. Types only.
+//! * [`domain`]: decisions. Pure functions: arguments in, values out.
+//! * [`jira`]: the outside world. Knows nothing of Kubernetes.
+//! * [`controllers`]: watch, observe, ask `domain`, act through `jira`, report.
+//! * [`runtime`]: the process: telemetry, metrics, HTTP server, shutdown.
+//! * [`cli`]: subcommands.
+
+pub mod api;
+pub mod cli;
+pub mod controllers;
+pub mod domain;
+pub mod jira;
+pub mod runtime;

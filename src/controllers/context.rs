@@ -1,0 +1,76 @@
+//! What every controller is handed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use kube::Client;
+
+use crate::runtime::metrics::Metrics;
+
+use super::registry::{Configurations, Connections};
+
+/// Settings of the process, checked once at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names this installation, for ever; part of every label.
+    pub instance_id: String,
+    /// Hosts a connection may lead to. An entry `*.example.com` allows every host below it.
+    pub allowed_hosts: Vec<String>,
+    /// Hosts that may be reached over plain http. For tests.
+    pub insecure_hosts: Vec<String>,
+    /// Where API tokens with scopes are sent, without trailing slash.
+    pub gateway_url: String,
+    /// Namespaces to work in. Empty: the whole cluster.
+    pub watch_namespaces: Vec<String>,
+    /// Namespaces whose configurations may take findings of other namespaces.
+    pub shared_configuration_namespaces: Vec<String>,
+    /// Write nothing to Jira, whatever configurations say.
+    pub dry_run: bool,
+    /// How long Jira's search may lag behind its issues.
+    pub index_lag: Duration,
+    /// How long after its record a creation may still be sent.
+    pub send_window: Duration,
+    /// How often counters in a configuration's status are brought up to date, at most.
+    pub status_interval: Duration,
+    /// How many tickets are worked on at once.
+    pub concurrency: usize,
+}
+
+/// What every controller is handed. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Client for the API server, with deadlines.
+    pub client: Client,
+    /// Settings of the process.
+    pub settings: Arc<Settings>,
+    /// Connections as they stand; written by the connection controller.
+    pub connections: Arc<Connections>,
+    /// Configurations as they stand; written by the configuration controller.
+    pub configurations: Arc<Configurations>,
+    /// Labels of namespaces, for selectors.
+    pub namespaces: Arc<NamespaceLabels>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The labels of the namespaces seen so far.
+#[derive(Default)]
+pub struct NamespaceLabels(RwLock<BTreeMap<String, BTreeMap<String, String>>>);
+
+impl NamespaceLabels {
+    /// The labels of a namespace; none when it has not been seen.
+    pub fn of(&self, namespace: &str) -> BTreeMap<String, String> {
+        self.read().get(namespace).cloned().unwrap_or_default()
+    }
+
+    /// Replaces the labels of a namespace. Tells whether that changed anything.
+    pub fn set(&self, namespace: &str, labels: BTreeMap<String, String>) -> bool {
+        let mut all = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        all.insert(namespace.to_owned(), labels.clone()) != Some(labels)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, BTreeMap<String, String>>> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,178 @@
+//! What the controllers know of connections and configurations, shared in memory.
+//!
+//! Each entry has one writer, its own controller. Readers subscribe to `changes`, which names what changed, and read
+//! the entry anew; a missed name is made good by the slow resync of the readers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+
+use tokio::sync::broadcast;
+
+use crate::api::{JiraConnection, JiraConnectionSpec, Reason, TicketConfiguration, TicketConfigurationSpec};
+use crate::jira::gateway::Gateway;
+use crate::jira::metadata::ProjectMeta;
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of an object of a namespaced kind.
+    pub fn of<K: kube::ResourceExt>(object: &K) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Why something cannot be used, in words for its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The reason.
+    pub reason: Reason,
+    /// What is wrong and how to cure it.
+    pub message: String,
+    /// True when only a person can cure it.
+    pub stalled: bool,
+}
+
+/// A connection as its controller last saw it.
+#[derive(Clone)]
+pub struct ConnectionEntry {
+    /// The spec it speaks of.
+    pub spec: JiraConnectionSpec,
+    /// Changes with every new client (spec or credential changed), so that readers can tell.
+    pub version: u64,
+    /// The usable connection, or why there is none. `None`: not looked at yet.
+    pub state: Option<Result<Arc<Connection>, Fault>>,
+}
+
+/// A connection that answered.
+pub struct Connection {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Batched access to Jira.
+    pub gateway: Gateway,
+    /// Atlassian's id of the site.
+    pub cloud_id: String,
+    /// Beginning of links for browsers, without trailing slash.
+    pub base_url: String,
+    /// Whom the token belongs to.
+    pub account_id: String,
+    /// How long one call may take.
+    pub request_timeout: std::time::Duration,
+}
+
+/// A configuration as its controller last saw it.
+#[derive(Clone)]
+pub struct ConfigurationEntry {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// Name under which its tickets are found.
+    pub identity: String,
+    /// The spec.
+    pub spec: Arc<TicketConfigurationSpec>,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// What it resolves to, or why it does not. `None`: not looked at yet.
+    pub state: Option<Result<Arc<ResolvedConfiguration>, Fault>>,
+}
+
+impl ConfigurationEntry {
+    /// The key of the connection it names.
+    pub fn connection_key(&self) -> ObjectKey {
+        connection_key(&self.key, &self.spec)
+    }
+}
+
+/// The key of the connection a configuration names.
+pub fn connection_key(configuration: &ObjectKey, spec: &TicketConfigurationSpec) -> ObjectKey {
+    let reference = &spec.connection_ref;
+    ObjectKey {
+        namespace: reference.namespace.clone().unwrap_or_else(|| configuration.namespace.clone()),
+        name: reference.name.clone(),
+    }
+}
+
+/// The identity of a configuration: as set, else its namespace and name.
+pub fn identity_of(configuration: &TicketConfiguration) -> String {
+    let default = || ObjectKey::of(configuration).to_string();
+    configuration.spec.identity.clone().unwrap_or_else(default)
+}
+
+/// A configuration whose names have been looked up in Jira.
+#[derive(Debug)]
+pub struct ResolvedConfiguration {
+    /// What Jira says of project and issue type.
+    pub project: Arc<ProjectMeta>,
+    /// Something worth telling that hinders nothing, for the Ready condition.
+    pub remark: Option<String>,
+}
+
+/// A set of entries with a broadcast of what changes.
+pub struct Registry<T> {
+    entries: RwLock<BTreeMap<ObjectKey, T>>,
+    changes: broadcast::Sender<ObjectKey>,
+}
+
+/// Connections by key.
+pub type Connections = Registry<ConnectionEntry>;
+/// Configurations by key.
+pub type Configurations = Registry<ConfigurationEntry>;
+
+impl<T: Clone> Default for Registry<T> {
+    fn default() -> Self {
+        Self { entries: RwLock::default(), changes: broadcast::channel(1024).0 }
+    }
+}
+
+impl<T: Clone> Registry<T> {
+    /// One entry.
+    pub fn get(&self, key: &ObjectKey) -> Option<T> {
+        self.read().get(key).cloned()
+    }
+
+    /// All entries, by key.
+    pub fn all(&self) -> Vec<(ObjectKey, T)> {
+        self.read().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+    }
+
+    /// Puts an entry and tells the readers.
+    pub fn put(&self, key: ObjectKey, entry: T) {
+        self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key.clone(), entry);
+        let _ = self.changes.send(key);
+    }
+
+    /// Removes an entry and tells the readers.
+    pub fn remove(&self, key: &ObjectKey) {
+        let removed = self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(key).is_some();
+        if removed {
+            let _ = self.changes.send(key.clone());
+        }
+    }
+
+    /// The keys of entries as they change. A reader that lags is told how many it missed and should read all.
+    pub fn changes(&self) -> broadcast::Receiver<ObjectKey> {
+        self.changes.subscribe()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ObjectKey, T>> {
+        self.entries.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Whether a connection may be used from a namespace.
+pub fn connection_allows(connection: &JiraConnection, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
+    let own = connection.metadata.namespace.as_deref() == Some(namespace);
+    own || crate::domain::select::namespace_matches(&connection.spec.allowed_namespaces, namespace, labels)
+}
