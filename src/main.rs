@@ -1,3 +1,2 @@
-//! The `jira-findings-operator` binary.
-
-fn main() {}
+//! x
+fn main(){}

@@ -31,6 +31,8 @@ pub const RECORD_ANNOTATION: &str = "jira-findings.dev/create-record";
 pub const RECONCILE_ANNOTATION: &str = "jira-findings.dev/reconcile-requested-at";
 /// Annotation that opens the ticket of a finding whose `ticket.create` is `Manual`.
 pub const CREATE_ANNOTATION: &str = "jira-findings.dev/create-requested";
+/// Annotation on a connection that accepts another site: its value is that site's cloudId.
+pub const ACCEPT_SITE_ANNOTATION: &str = "jira-findings.dev/accept-site";
 
 /// All custom resource definitions, in the order they should be applied.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {

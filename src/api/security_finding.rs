@@ -448,9 +448,17 @@ pub struct SyncBase {
     /// For each field the operator keeps, a short hash of the value it last wrote.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// How often the operator had moved the issue at that time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pushes: u32,
     /// The labels the operator last put on the issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why a configuration was chosen.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use kube::Client;
 
 use crate::runtime::metrics::Metrics;
+use crate::runtime::readiness::Readiness;
 
-use super::registry::{Configurations, Connections};
+use super::registry::{Configurations, Connections, FindingTallies};
 
 /// Settings of the process, checked once at start.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Settings {
 pub struct Context {
     /// Client for the API server, with deadlines.
     pub client: Client,
+    /// Client for watches: without a deadline on replies, which would end a quiet watch.
+    pub watch_client: Client,
     /// Settings of the process.
     pub settings: Arc<Settings>,
     /// Connections as they stand; written by the connection controller.
@@ -50,8 +53,12 @@ pub struct Context {
     pub configurations: Arc<Configurations>,
     /// Labels of namespaces, for selectors.
     pub namespaces: Arc<NamespaceLabels>,
+    /// How many findings each configuration has; written by the ticket controller.
+    pub tallies: Arc<FindingTallies>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// What the process still waits for. Each controller opens the gate of its own first list.
+    pub readiness: Readiness,
 }
 
 /// The labels of the namespaces seen so far.

@@ -9,9 +9,10 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use tokio::sync::broadcast;
 
-use crate::api::{JiraConnection, JiraConnectionSpec, Reason, TicketConfiguration, TicketConfigurationSpec};
-use crate::jira::gateway::Gateway;
-use crate::jira::metadata::ProjectMeta;
+use crate::api::ticket_configuration::FindingCounts;
+use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfiguration, TicketConfigurationSpec};
+pub use crate::domain::fault::Fault;
+use crate::jira::{Gateway, Metadata, ProjectMeta};
 
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,17 +36,6 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// Why something cannot be used, in words for its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The reason.
-    pub reason: Reason,
-    /// What is wrong and how to cure it.
-    pub message: String,
-    /// True when only a person can cure it.
-    pub stalled: bool,
-}
-
 /// A connection as its controller last saw it.
 #[derive(Clone)]
 pub struct ConnectionEntry {
@@ -63,6 +53,8 @@ pub struct Connection {
     pub key: ObjectKey,
     /// Batched access to Jira.
     pub gateway: Gateway,
+    /// What projects accept, remembered.
+    pub metadata: Metadata,
     /// Atlassian's id of the site.
     pub cloud_id: String,
     /// Beginning of links for browsers, without trailing slash.
@@ -171,8 +163,39 @@ impl<T: Clone> Registry<T> {
     }
 }
 
+/// How many findings each configuration has.
+#[derive(Debug, Default)]
+pub struct FindingTallies(RwLock<BTreeMap<ObjectKey, FindingCounts>>);
+
+impl FindingTallies {
+    /// The counts of a configuration; `None` before they have been counted.
+    pub fn get(&self, configuration: &ObjectKey) -> Option<FindingCounts> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(configuration).copied()
+    }
+
+    /// Replaces the counts of a configuration.
+    pub fn set(&self, configuration: ObjectKey, counts: FindingCounts) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(configuration, counts);
+    }
+
+    /// Forgets a configuration.
+    pub fn remove(&self, configuration: &ObjectKey) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(configuration);
+    }
+}
+
 /// Whether a connection may be used from a namespace.
 pub fn connection_allows(connection: &JiraConnection, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-    let own = connection.metadata.namespace.as_deref() == Some(namespace);
-    own || crate::domain::select::namespace_matches(&connection.spec.allowed_namespaces, namespace, labels)
+    spec_allows(&ObjectKey::of(connection), &connection.spec, namespace, labels)
+}
+
+/// Whether the connection of this key and spec may be used from a namespace.
+pub fn spec_allows(
+    connection: &ObjectKey,
+    spec: &JiraConnectionSpec,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let chosen = || crate::domain::select::namespace_matches(&spec.allowed_namespaces, namespace, labels);
+    connection.namespace == namespace || chosen()
 }

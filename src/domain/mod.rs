@@ -1,6 +1,16 @@
 //! Decisions: pure functions over values. No I/O, no clock, no randomness; what they need is an argument.
 
+pub mod backoff;
+pub mod connection;
+pub mod content;
+pub mod fault;
 pub mod identity;
+pub mod memory;
+pub mod plan;
 pub mod render;
 pub mod select;
+pub mod standing;
 pub mod state;
+pub mod status;
+pub mod sync;
+pub mod transition;

@@ -1,1 +1,16 @@
-//! Test support.
+//! What the tests and the demo share: a real control plane, the real binary as a child process, and waits.
+//!
+//! Nothing started from here outlives the process that started it, see [`process`].
+
+pub mod assets;
+pub mod cluster;
+mod error;
+pub mod manifests;
+pub mod operator;
+pub mod process;
+pub mod wait;
+
+pub use cluster::ControlPlane;
+pub use error::Result;
+pub use operator::Operator;
+pub use wait::{eventually, until};

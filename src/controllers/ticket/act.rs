@@ -1,0 +1,479 @@
+//! The only place that writes to Jira, and that stamps and releases findings.
+//!
+//! Each step may be repeated after a crash. A step tells whether the pass goes on; what it learned stands in the
+//! memory, and the next round decides on it.
+
+use std::sync::Arc;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::EventType;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
+use crate::controllers::registry::Connection;
+use crate::domain::content;
+use crate::domain::fault::Fault;
+use crate::domain::identity::{Property, Record, TicketKey, claim};
+use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
+use crate::domain::plan::{Step, has_finalizer, is_leaving, reconcile_annotation};
+use crate::domain::transition::{Choice, choose};
+use crate::jira::{Executed, JiraError};
+use crate::jira::model::Issue;
+
+use super::observe::{Member, World};
+use super::{Tickets, lock};
+
+/// How long a refusal by Jira stands before the same thing is tried once more.
+const REFUSAL_STANDS: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// Key of the comment property that marks the comment which explains a close.
+const CLOSE_COMMENT: &str = "jira-findings.dev/closed";
+
+impl Tickets {
+    /// Takes one step. Returns whether the pass goes on with the next.
+    pub(super) async fn act(&self, key: &TicketKey, memory: &mut Memory, world: &World, step: &Step) -> bool {
+        if let Step::Release { partial } = step {
+            return self.release(key, world, *partial).await;
+        }
+        if let Step::LeaveOpen { message } = step {
+            self.leave_open(world, message).await;
+            return true;
+        }
+        let Some(connection) = world.connection().cloned() else { return false };
+        let outcome = match step {
+            Step::LookUp => self.look_up(key, memory, world, &connection).await,
+            Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
+            Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
+            Step::Read { id } => read(memory, world, &connection, id).await,
+            Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
+                Ok(()) => {
+                    if let IssueKnowledge::Present(issue) = &mut memory.issue {
+                        change.apply_to(issue);
+                    }
+                    memory.refusal = None;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Step::Transition { id, goal } => return self.transition(memory, world, &connection, id, *goal).await,
+            Step::ExplainClose { id } => explain_close(memory, world, &connection, id).await,
+            Step::Delete { id } => match connection.gateway.client().delete_issue(id).await {
+                Ok(()) | Err(JiraError::NotFound { .. }) => {
+                    memory.issue = IssueKnowledge::Absent;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Step::Release { .. } | Step::LeaveOpen { .. } => Ok(()),
+        };
+        match outcome {
+            Ok(()) => {
+                memory.trouble = None;
+                true
+            }
+            Err(error) => {
+                self.note_failure(memory, world, &error);
+                false
+            }
+        }
+    }
+
+    /// Looks for the ticket's issue by label; where labels cannot be set on creation, among what we created.
+    async fn look_up(
+        &self,
+        key: &TicketKey,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Connection,
+    ) -> Result<(), JiraError> {
+        let found = self.search(key, world, connection).await?;
+        self.believe(key, memory, &found, None);
+        if memory.issue.present().is_none() {
+            memory.found_nothing_at = Some(self.clock.now());
+        }
+        Ok(())
+    }
+
+    async fn search(&self, key: &TicketKey, world: &World, connection: &Connection) -> Result<Vec<Issue>, JiraError> {
+        let by_label = world.desired.as_ref().is_none_or(|desired| desired.labels_on_screen);
+        if by_label {
+            return connection.gateway.look_up(key.label(&self.context.settings.instance_id)).await;
+        }
+        let project = world.configuration.as_ref().map(|entry| entry.spec.project_key.clone()).unwrap_or_default();
+        let created = world.findings.iter().filter_map(|one| one.metadata.creation_timestamp.as_ref()).min();
+        let age = created.map_or(0, |created| self.clock.now().duration_since(created.0).as_mins());
+        // A finding may have been restored; its issue is at most as old as anything of ours can be looked for.
+        let minutes = u32::try_from(age.clamp(0, 525_600)).unwrap_or(525_600) + 60;
+        connection.gateway.look_up_by_creator(project, minutes).await
+    }
+
+    /// Takes the ticket's issue out of what was found, if it is there.
+    fn believe(&self, key: &TicketKey, memory: &mut Memory, found: &[Issue], wanted: Option<u32>) {
+        let claim = claim(found, &self.context.settings.instance_id, key, wanted);
+        memory.duplicates = claim.duplicates;
+        if let Some(issue) = claim.issue {
+            tracing::info!(ticket = %key, issue = %issue.key, "found the issue of this ticket");
+            memory.incarnation = Some(claim.incarnation);
+            memory.found = Some((issue.id.clone(), issue.key.clone()));
+            memory.newest = None;
+            memory.note_issue(issue);
+        }
+    }
+
+    /// Searches for the issue of a creation whose outcome is unknown: by label, and by walking the keys after the
+    /// highest number known before it, as the search index lags and the keys do not.
+    async fn find_attempt(
+        &self,
+        key: &TicketKey,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Connection,
+        record: &Record,
+    ) -> Result<(), JiraError> {
+        let begun = self.clock.now();
+        let mut found = self.search(key, world, connection).await?;
+        self.believe(key, memory, &found, Some(record.incarnation));
+        if memory.issue.present().is_none() {
+            let walked = connection.gateway.walk(record.project.clone(), record.highest).await?;
+            found.extend(walked.issues.iter().cloned());
+            self.believe(key, memory, &found, Some(record.incarnation));
+        }
+        if memory.issue.present().is_some() {
+            memory.settled = Some(record.nonce.clone());
+            memory.attempt = None;
+        } else if let Some(attempt) = memory.attempt.as_mut().filter(|attempt| attempt.nonce == record.nonce) {
+            attempt.searched = Some(begun);
+            attempt.searches += 1;
+        }
+        Ok(())
+    }
+
+    /// Creates the issue: the limiter grants the slot, every present member is stamped, the request leaves within the
+    /// send window, and the outcome is settled or stays open for all to see.
+    async fn create(
+        &self,
+        key: &TicketKey,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Arc<Connection>,
+        incarnation: u32,
+    ) -> bool {
+        let (Some(desired), Some(resolved)) = (&world.desired, &world.resolved) else { return false };
+        let settings = &self.context.settings;
+        let project = &resolved.project;
+        let client = connection.gateway.client();
+        let slot = async {
+            let highest = connection.gateway.highest_known(&project.key).await?;
+            let permit = client.create_permit(&project.key).await?;
+            Ok::<_, JiraError>((highest, permit))
+        };
+        let (highest, permit) = match slot.await {
+            Ok(granted) => granted,
+            Err(error) => {
+                self.note_failure(memory, world, &error);
+                return false;
+            }
+        };
+        let stamped_at = Instant::now();
+        let record = Record {
+            nonce: format!("{:016x}", rand::random::<u64>()),
+            time: self.clock.now(),
+            configuration: key.configuration.clone(),
+            group: key.group.clone(),
+            slot: key.slot,
+            incarnation,
+            label: key.label(&settings.instance_id),
+            project: project.key.clone(),
+            highest,
+        };
+        for member in world.members.iter().filter(|member| !is_leaving(&member.finding)) {
+            if !self.stamp(member, &record).await {
+                // Somebody else wrote the finding; what is to be created may have changed. The stamps that were made
+                // speak of a creation that this process knows was never sent.
+                memory.settled = Some(record.nonce.clone());
+                self.look_again(key, std::time::Duration::from_millis(100));
+                return false;
+            }
+        }
+        memory.settled = None;
+        memory.attempt = Some(Attempt {
+            nonce: record.nonce.clone(),
+            first_seen: record.time,
+            searched: None,
+            searches: 0,
+        });
+        if stamped_at.elapsed() >= settings.send_window {
+            tracing::warn!(ticket = %key, "stamping took longer than the send window; the creation is made anew");
+            memory.settled = Some(record.nonce);
+            return true;
+        }
+        let body = content::creation(desired, project, &settings.instance_id, key, incarnation);
+        match client.create_issue(permit, &body).await {
+            Ok(created) => {
+                tracing::info!(ticket = %key, issue = %created.key, "created an issue");
+                self.context.metrics.tickets_created.inc();
+                connection.gateway.note_key(&created.key);
+                memory.settled = Some(record.nonce);
+                memory.attempt = None;
+                memory.refusal = None;
+                memory.trouble = None;
+                memory.incarnation = Some(incarnation);
+                memory.newest = None;
+                memory.found = Some((created.id.clone(), created.key.clone()));
+                memory.issue = IssueKnowledge::Unknown;
+                self.read_created(memory, connection, &created.id, &created.key).await;
+                true
+            }
+            Err(error) => {
+                if error.executed() == Executed::No {
+                    memory.settled = Some(record.nonce);
+                    memory.attempt = None;
+                    self.note_failure(memory, world, &error);
+                } else {
+                    tracing::warn!(ticket = %key, %error, "the outcome of a creation is unknown");
+                    // Jira is searched at once; what is found settles it.
+                    memory.found_nothing_at = None;
+                    self.look_again(key, std::time::Duration::from_millis(200));
+                }
+                false
+            }
+        }
+    }
+
+    /// Reads an issue right after its creation. One that cannot be read is not believed lost.
+    async fn read_created(&self, memory: &mut Memory, connection: &Connection, id: &str, issue_key: &str) {
+        match connection.gateway.read_issue(id.to_owned()).await {
+            Ok(Some(issue)) => memory.note_issue(issue),
+            Ok(None) => {
+                let message = format!(
+                    "{issue_key} was created and cannot be read; give the operator's account the Browse Projects \
+                     permission and a security level that lets it see its own issues"
+                );
+                let fault = Fault::lasting(Reason::CreatedIssueNotVisible, message);
+                memory.note_trouble(fault, Some(std::time::Duration::from_secs(60)), rand::random(), self.clock.now());
+            }
+            Err(error) => tracing::debug!(issue = issue_key, %error, "the new issue is read later"),
+        }
+    }
+
+    /// Stamps one finding with the record and the finalizer, if it is as it was when it was decided on.
+    async fn stamp(&self, member: &Member, record: &Record) -> bool {
+        let mut finalizers: Vec<String> = member.finding.metadata.finalizers.clone().unwrap_or_default();
+        if !has_finalizer(&member.finding) {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let text = serde_json::to_string(record).unwrap_or_default();
+        let patch = json!({"metadata": {
+            "resourceVersion": member.finding.metadata.resource_version,
+            "finalizers": finalizers,
+            "annotations": {RECORD_ANNOTATION: text},
+        }});
+        self.patch_finding(member, &patch).await
+    }
+
+    /// Patches a finding's metadata and remembers it as written. False when it was not as expected any more.
+    async fn patch_finding(&self, member: &Member, patch: &Value) -> bool {
+        let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &member.key.namespace);
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
+            Ok(written) => {
+                self.remember(&member.key, written);
+                true
+            }
+            Err(error) => {
+                tracing::debug!(namespace = %member.key.namespace, name = %member.key.name, %error, "a finding was not patched");
+                false
+            }
+        }
+    }
+
+    /// Keeps a finding as it was last written until the watch has caught up with it.
+    pub(super) fn remember(&self, key: &crate::controllers::registry::ObjectKey, written: SecurityFinding) {
+        lock(&self.written).insert(key.clone(), Arc::new(written));
+    }
+
+    /// Moves the issue towards where a finding of state `goal` belongs, by one transition.
+    async fn transition(
+        &self,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Arc<Connection>,
+        id: &str,
+        goal: State,
+    ) -> bool {
+        let Some(configuration) = &world.configuration else { return false };
+        let Some(issue) = memory.issue.present().cloned() else { return true };
+        let Some(status) = issue.fields.status.clone() else { return true };
+        let client = connection.gateway.client();
+        let transitions = match client.transitions(id).await {
+            Ok(transitions) => transitions,
+            Err(error) => {
+                self.note_failure(memory, world, &error);
+                return false;
+            }
+        };
+        let block = |memory: &mut Memory, fault: Fault| {
+            tracing::info!(issue = %issue.key, reason = %fault.reason, message = %fault.message, "the issue cannot be moved");
+            memory.blocked =
+                Some(Blocked { status_id: status.id.clone(), goal, generation: configuration.generation, fault });
+            true
+        };
+        let (transition, fields) = match choose(&issue.key, &status, &transitions, goal, &configuration.spec.status_sync) {
+            Choice::Take { transition, fields } => (transition, fields),
+            Choice::Blocked(fault) => return block(memory, fault),
+        };
+        let before = Property::of(&issue).unwrap_or_default();
+        let known = Property::new(
+            &self.context.settings.instance_id,
+            &TicketKey { configuration: before.configuration.clone(), group: before.group.clone(), slot: before.slot },
+            before.incarnation,
+            Some(goal),
+        );
+        let pushes = before.pushes.max(stored_pushes(world)).saturating_add(1);
+        let property = content::property_entry(&Property { pushes, ..known });
+        match client.transition(id, &transition, &fields, &[property]).await {
+            Ok(()) => {
+                tracing::info!(issue = %issue.key, from = %status.name, %goal, "moved an issue");
+                memory.blocked = None;
+                memory.trouble = None;
+                memory.issue = IssueKnowledge::Unknown;
+            }
+            Err(JiraError::Rejected { errors, messages, .. }) => {
+                let said: Vec<String> =
+                    errors.into_iter().map(|(field, text)| format!("{field}: {text}")).chain(messages).collect();
+                let message = format!("Jira refuses to move {} from {}: {}", issue.key, status.name, said.join("; "));
+                return block(memory, Fault::lasting(Reason::TransitionBlocked, message));
+            }
+            Err(error) => {
+                self.note_failure(memory, world, &error);
+                return false;
+            }
+        }
+        match read(memory, world, connection, id).await {
+            Ok(()) => true,
+            Err(error) => {
+                self.note_failure(memory, world, &error);
+                false
+            }
+        }
+    }
+
+    /// Lets deleted findings go.
+    async fn release(&self, key: &TicketKey, world: &World, partial: bool) -> bool {
+        let leaving = world.members.iter().filter(|one| is_leaving(&one.finding) && has_finalizer(&one.finding));
+        let mut all = true;
+        for member in leaving {
+            let finalizers = member.finding.metadata.finalizers.iter().flatten();
+            let kept: Vec<&String> = finalizers.filter(|finalizer| *finalizer != FINALIZER).collect();
+            let patch = json!({"metadata": {
+                "resourceVersion": member.finding.metadata.resource_version,
+                "finalizers": kept,
+            }});
+            tracing::info!(namespace = %member.key.namespace, name = %member.key.name, ticket = %key, "letting a deleted finding go");
+            all &= self.patch_finding(member, &patch).await;
+        }
+        if !all {
+            self.look_again(key, std::time::Duration::from_millis(200));
+        }
+        all && partial
+    }
+
+    async fn leave_open(&self, world: &World, message: &str) {
+        tracing::warn!(message, "an issue is left open");
+        for member in world.members.iter().filter(|member| is_leaving(&member.finding)) {
+            self.event(member.finding.as_ref(), EventType::Warning, Reason::IssueLeftOpen, message).await;
+        }
+        if let Some(entry) = &world.configuration {
+            self.event_on_configuration(&entry.key, Reason::IssueLeftOpen, message).await;
+        }
+    }
+
+    /// Sorts a failed call: a refusal stands until something changes, a lost issue is read again, the rest is retried.
+    fn note_failure(&self, memory: &mut Memory, world: &World, error: &JiraError) {
+        let now = self.clock.now();
+        let cause = world.desired.as_ref().map(|desired| desired.cause.clone()).unwrap_or_default();
+        let refuse = |memory: &mut Memory, reason: Reason, message: String| {
+            let retry_at = later(now, REFUSAL_STANDS.mul_f64(0.8 + 0.4 * rand::random::<f64>()));
+            memory.refusal = Some(Refusal { cause: cause.clone(), fault: Fault::lasting(reason, message), retry_at });
+        };
+        tracing::info!(%error, "a call to Jira failed");
+        match error {
+            JiraError::Rejected { errors, messages, .. } => {
+                let fields = errors.iter().map(|(field, text)| format!("{}: {text}", field_name(world, field)));
+                let said: Vec<String> = fields.chain(messages.iter().cloned()).collect();
+                let message = format!("Jira refuses the issue: {}", said.join("; "));
+                refuse(memory, Reason::RejectedByJira, message);
+            }
+            JiraError::Forbidden { .. } => refuse(memory, Reason::PermissionDenied, error.to_string()),
+            JiraError::NotFound { .. } => {
+                // Deleted, hidden or moved out of sight: the next round reads it by id and learns which.
+                memory.issue = IssueKnowledge::Unknown;
+                let fault = Fault::passing(Reason::JiraUnavailable, error.to_string());
+                memory.note_trouble(fault, None, rand::random(), now);
+            }
+            _ => {
+                let reason = match error {
+                    JiraError::RateLimited { .. } => Reason::RateLimited,
+                    error if error.is_connection_fault() => Reason::ConnectionNotReady,
+                    _ => Reason::JiraUnavailable,
+                };
+                // What is known may have changed when it is tried again.
+                memory.issue = IssueKnowledge::Unknown;
+                memory.note_trouble(Fault::passing(reason, error.to_string()), error.retry_after(), rand::random(), now);
+            }
+        }
+    }
+}
+
+/// A field's name for people, with its id.
+fn field_name(world: &World, id: &str) -> String {
+    let name = world.resolved.as_ref().and_then(|resolved| resolved.project.field(id)).map(|field| field.name.clone());
+    name.filter(|name| !name.eq_ignore_ascii_case(id)).map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
+}
+
+fn stored_pushes(world: &World) -> u32 {
+    let bases = world.findings.iter().filter_map(|one| one.status.as_ref()?.sync.as_ref());
+    bases.map(|base| base.pushes).max().unwrap_or_default()
+}
+
+/// Reads the issue by id. Absence is believed only from a reply made for the right account, which the client proves.
+async fn read(memory: &mut Memory, world: &World, connection: &Connection, id: &str) -> Result<(), JiraError> {
+    match connection.gateway.read_issue(id.to_owned()).await? {
+        Some(issue) => memory.note_issue(issue),
+        None => memory.issue = IssueKnowledge::Absent,
+    }
+    let present: Vec<&SecurityFinding> =
+        world.findings.iter().map(AsRef::as_ref).filter(|one| !is_leaving(one)).collect();
+    memory.reconcile_seen = reconcile_annotation(&present).map(str::to_owned);
+    Ok(())
+}
+
+/// Says in the issue why it is closed now. The comment carries a property, and the comments are read first, so that it
+/// is there once, whatever was lost or crashed before.
+async fn explain_close(
+    memory: &mut Memory,
+    world: &World,
+    connection: &Connection,
+    id: &str,
+) -> Result<(), JiraError> {
+    if memory.close_commented {
+        return Ok(());
+    }
+    let client = connection.gateway.client();
+    let names: Vec<String> = world.members.iter().map(|member| member.key.to_string()).collect();
+    let marker = content::short_hash(names.join(",").as_bytes());
+    let comments = client.comments(id, true).await?;
+    let ours = |property: &crate::jira::model::EntityProperty| {
+        property.key == CLOSE_COMMENT && property.value.get("of").and_then(Value::as_str) == Some(marker.as_str())
+    };
+    if !comments.iter().any(|comment| comment.properties.iter().any(ours)) {
+        let text = format!("The finding {} was deleted from the cluster, so this issue is closed.", names.join(", "));
+        let body = crate::domain::render::plain(&text);
+        let properties =
+            vec![crate::jira::model::EntityProperty { key: CLOSE_COMMENT.to_owned(), value: json!({ "of": marker }) }];
+        client.add_comment(id, &crate::jira::NewComment { body, properties }).await?;
+    }
+    memory.close_commented = true;
+    Ok(())
+}
+

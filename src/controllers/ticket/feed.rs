@@ -1,0 +1,246 @@
+//! What makes tickets be looked at: events of findings, and changes of configurations and connections.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::api::Api;
+use kube::runtime::{WatchStreamExt, watcher};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+
+use crate::api::SecurityFinding;
+use crate::controllers::registry::{ConfigurationEntry, ObjectKey};
+use crate::domain::identity::TicketKey;
+use crate::domain::plan::is_leaving;
+use crate::domain::state::is_open;
+use crate::runtime::readiness;
+
+use super::assign::assign;
+use super::index::{Assignment, WorkKey};
+use super::queue::Lane;
+use super::{Tickets, lock};
+
+/// Starts the watches: one for the cluster, or one for each namespace.
+pub(super) fn spawn(tickets: &Arc<Tickets>, tasks: &mut JoinSet<()>) {
+    let namespaces = tickets.context.settings.watch_namespaces.clone();
+    let scopes: Vec<Option<String>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let waiting: BTreeSet<Option<String>> = scopes.iter().cloned().collect();
+    let waiting = Arc::new(std::sync::Mutex::new(waiting));
+    for scope in scopes {
+        let waiting = Arc::clone(&waiting);
+        tasks.spawn(watch_findings(Arc::clone(tickets), scope, waiting));
+    }
+    tasks.spawn(watch_configurations(Arc::clone(tickets)));
+    tasks.spawn(watch_connections(Arc::clone(tickets)));
+}
+
+/// Feeds the index from one watch. A re-list is compared with the index once it is complete.
+async fn watch_findings(
+    tickets: Arc<Tickets>,
+    scope: Option<String>,
+    waiting: Arc<std::sync::Mutex<BTreeSet<Option<String>>>>,
+) {
+    let client = tickets.context.watch_client.clone();
+    let api: Api<SecurityFinding> = match &scope {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listed = HashSet::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(watcher::Event::Apply(finding)) => tickets.seen(finding),
+            Ok(watcher::Event::Delete(finding)) => tickets.gone(&ObjectKey::of(&finding)),
+            Ok(watcher::Event::Init) => listed.clear(),
+            Ok(watcher::Event::InitApply(finding)) => {
+                listed.insert(ObjectKey::of(&finding));
+                tickets.seen(finding);
+            }
+            Ok(watcher::Event::InitDone) => {
+                let in_scope = |key: &ObjectKey| scope.as_ref().is_none_or(|namespace| *namespace == key.namespace);
+                let touched = lock(&tickets.index).retain(in_scope, &listed);
+                lock(&tickets.written).retain(|key, _| !in_scope(key) || listed.contains(key));
+                touched.into_iter().for_each(|key| tickets.queue.push(key, Lane::Normal));
+                listed = HashSet::new();
+                let mut waiting = lock(&waiting);
+                waiting.remove(&scope);
+                if waiting.is_empty() {
+                    tickets.context.readiness.set(readiness::FINDINGS);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the watch of SecurityFindings failed; it is started again"),
+        }
+    }
+}
+
+async fn watch_configurations(tickets: Arc<Tickets>) {
+    let mut changes = tickets.context.configurations.changes();
+    let mut specs: Vec<(ObjectKey, i64)> = Vec::new();
+    loop {
+        let changed = match changes.recv().await {
+            Ok(key) => Some(key),
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        let all = tickets.context.configurations.all();
+        let now: Vec<(ObjectKey, i64)> = all.iter().map(|(key, entry)| (key.clone(), entry.generation)).collect();
+        // Where findings belong depends on the specs alone; what a configuration resolves to wakes its own tickets.
+        if now != specs {
+            specs = now;
+            tickets.assign_all(&all);
+        }
+        let identities: HashSet<&str> = all
+            .iter()
+            .filter(|(key, _)| changed.as_ref().is_none_or(|changed| changed == key))
+            .map(|(_, entry)| entry.identity.as_str())
+            .collect();
+        tickets.wake(|ticket| identities.contains(ticket.configuration.as_str()));
+    }
+}
+
+async fn watch_connections(tickets: Arc<Tickets>) {
+    let mut changes = tickets.context.connections.changes();
+    loop {
+        let changed = match changes.recv().await {
+            Ok(key) => Some(key),
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => return,
+        };
+        let all = tickets.context.configurations.all();
+        let uses = |entry: &ConfigurationEntry| changed.as_ref().is_none_or(|changed| *changed == entry.connection_key());
+        let identities: HashSet<&str> =
+            all.iter().filter(|(_, entry)| uses(entry)).map(|(_, entry)| entry.identity.as_str()).collect();
+        tickets.forget_trouble(&identities);
+        tickets.wake(|ticket| identities.contains(ticket.configuration.as_str()));
+    }
+}
+
+impl Tickets {
+    /// Takes in a finding as the watch shows it.
+    fn seen(&self, mut finding: SecurityFinding) {
+        finding.metadata.managed_fields = None;
+        let key = ObjectKey::of(&finding);
+        self.catch_up(&key, &finding);
+        let assignment = self.assignment(&finding, &self.context.configurations.all());
+        let finding = Arc::new(finding);
+        let mut index = lock(&self.index);
+        let unchanged = index.get(&key).is_some_and(|old| {
+            old.finding.metadata.resource_version == finding.metadata.resource_version && old.assignment == assignment
+        });
+        if unchanged {
+            return;
+        }
+        // What this process wrote itself comes back here; it changed nothing that this process does not know.
+        let ours = index.get(&key).is_some_and(|old| old.assignment == assignment && differs_only_in_status(&old.finding, &finding));
+        let lane = lane_of(&finding);
+        let touched = index.put(finding, assignment);
+        drop(index);
+        if !ours {
+            touched.into_iter().for_each(|key| self.queue.push(key, lane));
+        }
+    }
+
+    /// Forgets what was written before the watch showed this copy.
+    fn catch_up(&self, key: &ObjectKey, finding: &SecurityFinding) {
+        let mut written = lock(&self.written);
+        if let Some(ours) = written.get(key) {
+            let replaced = ours.metadata.uid != finding.metadata.uid;
+            if replaced || version(finding) >= version(ours) {
+                written.remove(key);
+            }
+        }
+    }
+
+    fn gone(&self, key: &ObjectKey) {
+        lock(&self.written).remove(key);
+        let touched = lock(&self.index).remove(key);
+        if let Some(work) = touched {
+            self.queue.push(work, Lane::Normal);
+        }
+    }
+
+    fn assignment(&self, finding: &SecurityFinding, configurations: &[(ObjectKey, ConfigurationEntry)]) -> Assignment {
+        let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
+        let labels = self.context.namespaces.of(namespace);
+        assign(finding, &labels, configurations, &self.context.settings.shared_configuration_namespaces)
+    }
+
+    /// Looks anew where every finding belongs. Only after a configuration came, went or changed its spec.
+    fn assign_all(&self, configurations: &[(ObjectKey, ConfigurationEntry)]) {
+        let mut index = lock(&self.index);
+        let written = lock(&self.written);
+        let moved: Vec<(Arc<SecurityFinding>, Assignment)> = index
+            .all()
+            .filter_map(|(key, indexed)| {
+                let newest = written.get(key).unwrap_or(&indexed.finding);
+                let assignment = self.assignment(newest, configurations);
+                (assignment != indexed.assignment).then(|| (Arc::clone(&indexed.finding), assignment))
+            })
+            .collect();
+        drop(written);
+        let touched: Vec<(WorkKey, Lane)> = moved
+            .into_iter()
+            .flat_map(|(finding, assignment)| {
+                let lane = lane_of(&finding);
+                index.put(finding, assignment).into_iter().map(move |key| (key, lane))
+            })
+            .collect();
+        drop(index);
+        touched.into_iter().for_each(|(key, lane)| self.queue.push(key, lane));
+    }
+
+    /// Queues the tickets that match.
+    fn wake(&self, matches: impl Fn(&TicketKey) -> bool) {
+        let keys: Vec<(TicketKey, Lane)> = {
+            let index = lock(&self.index);
+            let keys = index.tickets().filter(|key| matches(key));
+            keys.map(|key| {
+                let lanes = index.members(key).into_iter().map(|member| lane_of(&member.finding));
+                (key.clone(), lanes.min().unwrap_or(Lane::Normal))
+            })
+            .collect()
+        };
+        keys.into_iter().for_each(|(key, lane)| self.queue.push(WorkKey::Ticket(key), lane));
+    }
+
+    /// A connection changed: what failed because of it is tried again at once.
+    fn forget_trouble(&self, identities: &HashSet<&str>) {
+        let mut memories = lock(&self.memories);
+        for (key, memory) in memories.iter_mut() {
+            if identities.contains(key.configuration.as_str()) {
+                memory.trouble = None;
+            }
+        }
+    }
+}
+
+/// How urgent a finding's ticket is.
+pub(super) fn lane_of(finding: &SecurityFinding) -> Lane {
+    let ticketed = finding.status.as_ref().is_some_and(|status| status.ticket.is_some());
+    let spec = &finding.spec;
+    if is_leaving(finding) || spec.severity == crate::api::Severity::Critical || (ticketed && !is_open(spec.state)) {
+        Lane::Urgent
+    } else if ticketed || spec.severity == crate::api::Severity::High {
+        Lane::Normal
+    } else {
+        Lane::Backlog
+    }
+}
+
+fn differs_only_in_status(old: &SecurityFinding, new: &SecurityFinding) -> bool {
+    old.spec == new.spec
+        && old.status != new.status
+        && old.metadata.generation == new.metadata.generation
+        && old.metadata.annotations == new.metadata.annotations
+        && old.metadata.labels == new.metadata.labels
+        && old.metadata.finalizers == new.metadata.finalizers
+        && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
+}
+
+/// Resource versions of one kind can be compared as numbers (Kubernetes 1.35 promises it; etcd always did).
+fn version(finding: &SecurityFinding) -> u64 {
+    finding.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+

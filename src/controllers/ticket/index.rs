@@ -1,0 +1,182 @@
+//! The findings in memory, and which ticket each belongs to.
+//!
+//! Fed by the watch of findings and nothing else. An event touches only the finding it is about; a re-list is compared
+//! with what was there, as a list that was swapped sends no deletions.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::api::SecurityFinding;
+use crate::api::security_finding::SelectionStatus;
+use crate::controllers::registry::ObjectKey;
+use crate::domain::identity::TicketKey;
+use crate::domain::plan::Verdict;
+
+/// What a worker is handed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WorkKey {
+    /// A ticket, with all its findings.
+    Ticket(TicketKey),
+    /// A finding that has no ticket and gets none; only its status is written.
+    Loose(ObjectKey),
+}
+
+/// Where a finding belongs, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assignment {
+    /// Its ticket, or what to tell it when it gets none.
+    pub place: Result<TicketKey, Verdict>,
+    /// Why this configuration, and why not the others; `None` where nothing was chosen anew.
+    pub selection: Option<SelectionStatus>,
+}
+
+impl Assignment {
+    /// What to queue for a finding with this assignment.
+    pub fn work_key(&self, finding: &ObjectKey) -> WorkKey {
+        match &self.place {
+            Ok(key) => WorkKey::Ticket(key.clone()),
+            Err(_) => WorkKey::Loose(finding.clone()),
+        }
+    }
+}
+
+/// A finding in the index.
+#[derive(Clone, Debug)]
+pub struct Indexed {
+    /// The finding.
+    pub finding: Arc<SecurityFinding>,
+    /// Where it belongs.
+    pub assignment: Assignment,
+}
+
+/// The index.
+#[derive(Debug, Default)]
+pub struct Index {
+    findings: HashMap<ObjectKey, Indexed>,
+    tickets: HashMap<TicketKey, BTreeSet<ObjectKey>>,
+    issues: HashMap<(String, String), TicketKey>,
+}
+
+impl Index {
+    /// Puts a finding, with where it belongs. Returns what to look at: its place, and the one it left.
+    pub fn put(&mut self, finding: Arc<SecurityFinding>, assignment: Assignment) -> Vec<WorkKey> {
+        let key = ObjectKey::of(finding.as_ref());
+        let work = assignment.work_key(&key);
+        let mut touched = vec![work.clone()];
+        if let Some(old) = self.findings.get(&key) {
+            let left = old.assignment.work_key(&key);
+            if left != work {
+                let before = Arc::clone(&old.finding);
+                self.leave(&left, &key, &before);
+                touched.push(left);
+            }
+        }
+        if let WorkKey::Ticket(ticket) = &work {
+            self.tickets.entry(ticket.clone()).or_default().insert(key.clone());
+            if let Some(issue) = issue_of(&finding) {
+                self.issues.insert(issue, ticket.clone());
+            }
+        }
+        self.findings.insert(key, Indexed { finding, assignment });
+        touched
+    }
+
+    /// Removes a finding. Returns what to look at.
+    pub fn remove(&mut self, key: &ObjectKey) -> Option<WorkKey> {
+        let old = self.findings.remove(key)?;
+        let work = old.assignment.work_key(key);
+        self.leave(&work, key, &old.finding);
+        Some(work)
+    }
+
+    /// Compares with a full list of some scope: findings of that scope that are not in `listed` are gone.
+    pub fn retain(&mut self, in_scope: impl Fn(&ObjectKey) -> bool, listed: &HashSet<ObjectKey>) -> Vec<WorkKey> {
+        let gone: Vec<ObjectKey> =
+            self.findings.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect();
+        gone.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// One finding.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Indexed> {
+        self.findings.get(key)
+    }
+
+    /// The findings of a ticket, in order.
+    pub fn members(&self, key: &TicketKey) -> Vec<Indexed> {
+        let keys = self.tickets.get(key).into_iter().flatten();
+        keys.filter_map(|key| self.findings.get(key).cloned()).collect()
+    }
+
+    /// The ticket of an issue on a site.
+    pub fn ticket_of_issue(&self, site: &str, id: &str) -> Option<&TicketKey> {
+        self.issues.get(&(site.to_owned(), id.to_owned()))
+    }
+
+    /// All findings, for the rare case that where they belong must be looked at anew.
+    pub fn all(&self) -> impl Iterator<Item = (&ObjectKey, &Indexed)> {
+        self.findings.iter()
+    }
+
+    /// All tickets.
+    pub fn tickets(&self) -> impl Iterator<Item = &TicketKey> {
+        self.tickets.keys()
+    }
+
+    fn leave(&mut self, work: &WorkKey, key: &ObjectKey, finding: &SecurityFinding) {
+        let WorkKey::Ticket(ticket) = work else { return };
+        let Some(members) = self.tickets.get_mut(ticket) else { return };
+        members.remove(key);
+        if members.is_empty() {
+            self.tickets.remove(ticket);
+            if let Some(issue) = issue_of(finding) {
+                self.issues.remove(&issue);
+            }
+        }
+    }
+}
+
+fn issue_of(finding: &SecurityFinding) -> Option<(String, String)> {
+    let ticket = finding.status.as_ref()?.ticket.as_ref()?;
+    Some((ticket.site.clone()?, ticket.id.clone()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(name: &str) -> Arc<SecurityFinding> {
+        let mut finding = SecurityFinding::new(name, serde_json::from_value(serde_json::json!({"title": "t"})).unwrap());
+        finding.metadata.namespace = Some("shop".into());
+        Arc::new(finding)
+    }
+
+    fn ticket(name: &str) -> TicketKey {
+        TicketKey { configuration: "c".into(), group: vec![name.into()], slot: 0 }
+    }
+
+    fn at(name: &str) -> Assignment {
+        Assignment { place: Ok(ticket(name)), selection: None }
+    }
+
+    #[test]
+    fn a_finding_that_changes_places_is_looked_at_in_both() {
+        let mut index = Index::default();
+        index.put(finding("a"), at("one"));
+        index.put(finding("b"), at("one"));
+        let touched = index.put(finding("a"), at("two"));
+        assert_eq!(touched, [WorkKey::Ticket(ticket("two")), WorkKey::Ticket(ticket("one"))]);
+        assert_eq!(index.members(&ticket("one")).len(), 1);
+        assert_eq!(index.members(&ticket("two")).len(), 1);
+    }
+
+    #[test]
+    fn a_list_shows_what_is_gone() {
+        let mut index = Index::default();
+        index.put(finding("a"), at("one"));
+        index.put(finding("b"), at("two"));
+        let listed = HashSet::from([ObjectKey { namespace: "shop".into(), name: "a".into() }]);
+        assert_eq!(index.retain(|_| true, &listed), [WorkKey::Ticket(ticket("two"))]);
+        assert_eq!(index.retain(|key| key.namespace == "other", &HashSet::new()), []);
+        assert_eq!(index.tickets().count(), 1);
+    }
+}

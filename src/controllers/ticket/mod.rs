@@ -1,0 +1,157 @@
+//! The ticket controller: findings in, issues kept true.
+//!
+//! ```text
+//! watch of findings ─┐
+//! configurations ────┤                              ┌─ Jira
+//! connections ───────┼─> index ─> queue ─> pass ────┤
+//! poll of Jira ──────┤   (which ticket?)  │         └─ status of each finding
+//! timers ────────────┘                    └ observe ─> decide ─> act, until there is nothing to do ─> report
+//! ```
+
+mod act;
+mod assign;
+mod feed;
+mod index;
+mod observe;
+mod poller;
+mod queue;
+mod report;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::api::SecurityFinding;
+use crate::controllers::context::Context;
+use crate::controllers::registry::ObjectKey;
+use crate::domain::identity::TicketKey;
+use crate::domain::memory::Memory;
+use crate::jira::model::Issue;
+use crate::runtime::readiness;
+use crate::runtime::shutdown::Shutdown;
+
+use index::{Index, WorkKey};
+use queue::Queue;
+
+/// Most rounds of observe, decide and act in one pass. A pass that needs more goes on in another.
+const MAX_ROUNDS: usize = 12;
+
+/// The wall clock at start, carried on by the monotonic one, so that a clock that jumps shortens no span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Timestamp,
+    since: Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { start: Timestamp::now(), since: Instant::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.since.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.start.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The instant of a moment to come.
+    fn instant(&self, at: Timestamp) -> Instant {
+        let from_start = std::time::Duration::try_from(at.duration_since(self.start)).unwrap_or_default();
+        self.since.checked_add(from_start).unwrap_or_else(|| self.since + std::time::Duration::from_secs(86_400))
+    }
+}
+
+/// What the workers share.
+pub(crate) struct Tickets {
+    context: Context,
+    clock: Clock,
+    queue: Queue<WorkKey>,
+    index: Mutex<Index>,
+    memories: Mutex<HashMap<TicketKey, Memory>>,
+    /// Issues the poll has read, until the pass of their ticket takes them.
+    inbox: Mutex<HashMap<TicketKey, Issue>>,
+    /// Findings as this process has last written them, until the watch has caught up.
+    written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
+}
+
+/// Runs the ticket controller until shutdown; returns when passes under way have ended.
+pub async fn run(context: Context, shutdown: Shutdown) {
+    context.readiness.wait(readiness::CONNECTIONS).await;
+    context.readiness.wait(readiness::CONFIGURATIONS).await;
+    let concurrency = context.settings.concurrency;
+    let tickets = Arc::new(Tickets {
+        context,
+        clock: Clock::new(),
+        queue: Queue::default(),
+        index: Mutex::default(),
+        memories: Mutex::default(),
+        inbox: Mutex::default(),
+        written: Mutex::default(),
+    });
+    let mut background = tokio::task::JoinSet::new();
+    feed::spawn(&tickets, &mut background);
+    background.spawn(poller::run(Arc::clone(&tickets)));
+    background.spawn(report::tally(Arc::clone(&tickets)));
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..concurrency {
+        let tickets = Arc::clone(&tickets);
+        workers.spawn(async move {
+            while let Some(key) = tickets.queue.next().await {
+                tickets.context.metrics.queue_depth.set(i64::try_from(tickets.queue.depth()).unwrap_or(i64::MAX));
+                tickets.pass(&key).await;
+                tickets.queue.done(&key);
+            }
+        });
+    }
+    shutdown.started().await;
+    tickets.queue.close();
+    background.abort_all();
+    while workers.join_next().await.is_some() {}
+}
+
+impl Tickets {
+    /// One pass over a key: observe, decide, act until nothing is left to do, then report.
+    async fn pass(&self, key: &WorkKey) {
+        match key {
+            WorkKey::Loose(finding) => self.report_loose(finding).await,
+            WorkKey::Ticket(ticket) => {
+                let mut memory = lock(&self.memories).remove(ticket).unwrap_or_default();
+                if let Some(issue) = lock(&self.inbox).remove(ticket) {
+                    memory.note_issue(issue);
+                }
+                self.pass_ticket(ticket, &mut memory).await;
+                if memory != Memory::default() {
+                    lock(&self.memories).insert(ticket.clone(), memory);
+                }
+            }
+        }
+    }
+
+    async fn pass_ticket(&self, key: &TicketKey, memory: &mut Memory) {
+        for _ in 0..MAX_ROUNDS {
+            let Some(world) = self.observe(key, memory) else {
+                *memory = Memory::default();
+                return;
+            };
+            let plan = world.decide(key, memory, self.clock.now());
+            if plan.steps.is_empty() {
+                tracing::debug!(ticket = %key, verdict = ?plan.verdict, "nothing left to do");
+                return self.conclude(key, memory, &world, &plan).await;
+            }
+            tracing::debug!(ticket = %key, steps = ?plan.steps, "acting");
+            for step in &plan.steps {
+                if !self.act(key, memory, &world, step).await {
+                    break;
+                }
+            }
+        }
+        tracing::warn!(ticket = %key, "a pass took too many rounds; it goes on later");
+        self.queue.push_at(WorkKey::Ticket(key.clone()), queue::Lane::Normal, Instant::now() + std::time::Duration::from_secs(5));
+    }
+}
+
+/// Locks, whoever panicked before: every value behind these locks is replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,139 @@
+//! Everything a decision rests on, gathered into one value. Reads memory only: no call is made here.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::api::SecurityFinding;
+use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration};
+use crate::domain::content::{self, Desired};
+use crate::domain::identity::TicketKey;
+use crate::domain::memory::Memory;
+use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
+
+use super::index::Assignment;
+use super::{Tickets, lock};
+
+/// One finding of a ticket.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub key: ObjectKey,
+    pub finding: Arc<SecurityFinding>,
+    pub assignment: Assignment,
+}
+
+/// What was observed, owned.
+pub(super) struct World {
+    pub members: Vec<Member>,
+    pub findings: Vec<Arc<SecurityFinding>>,
+    pub configuration: Option<ConfigurationEntry>,
+    pub resolved: Option<Arc<ResolvedConfiguration>>,
+    pub desired: Option<Desired>,
+    pub connection: Option<Result<Arc<Connection>, Fault>>,
+    dry_run: bool,
+    timing: Timing,
+}
+
+impl World {
+    /// Decides what is to be done.
+    pub(super) fn decide(&self, key: &TicketKey, memory: &Memory, now: Timestamp) -> Plan {
+        let configuration = self.configuration.as_ref().map(|entry| ConfigurationView {
+            spec: &entry.spec,
+            generation: entry.generation,
+            state: match (&entry.state, &self.desired) {
+                (Some(Ok(_)), Some(desired)) => Some(Ok(desired.clone())),
+                (Some(Err(fault)), _) => Some(Err(fault.clone())),
+                (None | Some(Ok(_)), _) => None,
+            },
+        });
+        let connection = self.connection.as_ref().map(|connection| match connection {
+            Ok(connection) => Ok(ConnectionView {
+                cloud_id: connection.cloud_id.clone(),
+                request_timeout: connection.request_timeout,
+            }),
+            Err(fault) => Err(fault.clone()),
+        });
+        let observed = Observed {
+            key,
+            members: &self.findings,
+            configuration,
+            connection,
+            memory,
+            dry_run: self.dry_run,
+            timing: self.timing,
+        };
+        decide(&observed, now)
+    }
+
+    /// The connection, when it can be used.
+    pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
+        self.connection.as_ref()?.as_ref().ok()
+    }
+}
+
+impl Tickets {
+    /// Observes a ticket; `None` when it has no finding any more. Takes note of an open record, so that the span in
+    /// which its issue may turn up is counted from the first time this process saw it.
+    pub(super) fn observe(&self, key: &TicketKey, memory: &mut Memory) -> Option<World> {
+        let members: Vec<Member> = {
+            let index = lock(&self.index);
+            let written = lock(&self.written);
+            let indexed = index.members(key).into_iter();
+            indexed
+                .map(|indexed| {
+                    let key = ObjectKey::of(indexed.finding.as_ref());
+                    let finding = written.get(&key).cloned().unwrap_or(indexed.finding);
+                    Member { key, finding, assignment: indexed.assignment }
+                })
+                .collect()
+        };
+        if members.is_empty() {
+            return None;
+        }
+        let findings: Vec<Arc<SecurityFinding>> = members.iter().map(|member| Arc::clone(&member.finding)).collect();
+        if let Some(record) = open_record(&findings, key, memory) {
+            memory.note_record(&record, self.clock.now());
+        }
+        let settings = &self.context.settings;
+        let configuration = self.configuration_of(&key.configuration);
+        let resolved = configuration.as_ref().and_then(|entry| entry.state.clone()?.ok());
+        let desired = configuration.as_ref().zip(resolved.as_ref()).map(|(entry, resolved)| {
+            let instance = &settings.instance_id;
+            content::desired(&findings, &entry.spec, entry.generation, &resolved.project, instance, key)
+        });
+        let connection = configuration.as_ref().map(|entry| {
+            match self.context.connections.get(&entry.connection_key()) {
+                Some(connection) => connection.state,
+                None => Some(Err(Fault::passing(
+                    crate::api::Reason::ConnectionNotFound,
+                    format!("JiraConnection {} does not exist", entry.connection_key()),
+                ))),
+            }
+        });
+        Some(World {
+            members,
+            findings,
+            configuration,
+            resolved,
+            desired,
+            connection: connection.flatten(),
+            dry_run: settings.dry_run,
+            timing: Timing {
+                send_window: settings.send_window,
+                request_timeout: std::time::Duration::ZERO,
+                index_lag: settings.index_lag,
+            },
+        })
+    }
+
+    /// The configuration of an identity. Where two claim it, the one that may use it.
+    fn configuration_of(&self, identity: &str) -> Option<ConfigurationEntry> {
+        let all = self.context.configurations.all().into_iter().map(|(_, entry)| entry);
+        let mut claiming: Vec<ConfigurationEntry> = all.filter(|entry| entry.identity == identity).collect();
+        let taken = |entry: &ConfigurationEntry| {
+            matches!(&entry.state, Some(Err(fault)) if fault.reason == crate::api::Reason::IdentityTaken)
+        };
+        claiming.sort_by_key(|entry| taken(entry));
+        claiming.into_iter().next()
+    }
+}

@@ -1,0 +1,195 @@
+//! Jira-side changes become wake-ups.
+//!
+//! One search per connection and interval asks for issues of this installation that were updated lately. The search is
+//! a hint (trap T4): it lags and flickers, so its window overlaps, and what it names is read by id before anything is
+//! believed. Issues whose `updated` is known already are not read again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::api::{FIELD_MANAGER, JiraConnection};
+use crate::controllers::registry::{Connection, ObjectKey};
+use crate::domain::identity::instance_label;
+use crate::jira::SearchRequest;
+use crate::jira::JiraError;
+use crate::jira::jql;
+use crate::jira::model::Issue;
+
+use super::index::WorkKey;
+use super::queue::Lane;
+use super::{Tickets, lock};
+
+/// Added to the window of every search, against clocks and search nodes that disagree.
+const OVERLAP: Duration = Duration::from_secs(120);
+/// How often the cursor is stored, at most.
+const CURSOR_INTERVAL: Duration = Duration::from_secs(300);
+/// How far a first search reaches back where no cursor is stored.
+const FIRST_REACH: Duration = Duration::from_secs(600);
+/// Most ids taken from one search.
+const MAX_IDS: usize = 100_000;
+
+/// Polls each connection that an enabled configuration uses.
+pub(super) async fn run(tickets: Arc<Tickets>) {
+    let mut polls: HashMap<ObjectKey, Poll> = HashMap::new();
+    loop {
+        let wanted = tickets.intervals();
+        polls.retain(|key, _| wanted.contains_key(key));
+        let mut due = JoinSet::new();
+        for (key, interval) in &wanted {
+            let poll = polls.entry(key.clone()).or_default();
+            if poll.next.is_none_or(|next| next <= Instant::now()) {
+                let mut poll = std::mem::take(poll);
+                let (tickets, key, interval) = (Arc::clone(&tickets), key.clone(), *interval);
+                due.spawn(async move {
+                    poll.once(&tickets, &key).await;
+                    poll.next = Some(Instant::now() + interval);
+                    (key, poll)
+                });
+            }
+        }
+        while let Some(done) = due.join_next().await {
+            if let Ok((key, poll)) = done {
+                polls.insert(key, poll);
+            }
+        }
+        let next = polls.values().filter_map(|poll| poll.next).min();
+        let latest = Instant::now() + Duration::from_secs(1);
+        tokio::time::sleep_until(next.map_or(latest, |next| next.min(latest))).await;
+    }
+}
+
+impl Tickets {
+    /// The connections to poll, each at the shortest interval of its enabled configurations.
+    fn intervals(&self) -> HashMap<ObjectKey, Duration> {
+        let mut intervals: HashMap<ObjectKey, Duration> = HashMap::new();
+        for (_, entry) in self.context.configurations.all() {
+            if entry.spec.status_sync.enabled && !entry.spec.suspend {
+                let interval = entry.spec.status_sync.interval.0.max(Duration::from_secs(1));
+                let shortest = intervals.entry(entry.connection_key()).or_insert(interval);
+                *shortest = interval.min(*shortest);
+            }
+        }
+        intervals
+    }
+}
+
+/// The state of polling one connection.
+#[derive(Default)]
+struct Poll {
+    next: Option<Instant>,
+    /// When the last search that succeeded was begun.
+    last_good: Option<Timestamp>,
+    /// The newest `updated` that was handled.
+    cursor: Option<Timestamp>,
+    stored_cursor: Option<Timestamp>,
+    stored_at: Option<Instant>,
+    /// `updated` of each issue as it was last handled, for issues within the window.
+    known: HashMap<String, Timestamp>,
+}
+
+impl Poll {
+    /// One search, and one read for each hundred issues that changed.
+    async fn once(&mut self, tickets: &Tickets, key: &ObjectKey) {
+        let Some(entry) = tickets.context.connections.get(key) else { return };
+        let Some(Ok(connection)) = entry.state else { return };
+        if self.last_good.is_none() && self.cursor.is_none() {
+            self.cursor = stored_cursor(tickets, key).await;
+            self.stored_cursor = self.cursor;
+        }
+        let begun = tickets.clock.now();
+        match self.ask(tickets, &connection, begun).await {
+            Ok(handled) => {
+                self.last_good = Some(begun);
+                if handled > 0 {
+                    tracing::debug!(connection = %key, issues = handled, "issues changed in Jira");
+                }
+            }
+            Err(error) => tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back"),
+        }
+        self.store_cursor(tickets, key).await;
+    }
+
+    async fn ask(&mut self, tickets: &Tickets, connection: &Arc<Connection>, now: Timestamp) -> Result<usize, JiraError> {
+        let lag = tickets.context.settings.index_lag;
+        let since = self.last_good.or(self.cursor).unwrap_or_else(|| earlier(now, FIRST_REACH));
+        let window = Duration::try_from(now.duration_since(since)).unwrap_or_default() + lag + OVERLAP;
+        let minutes = u32::try_from(window.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+        let request = SearchRequest {
+            jql: jql::poll(&instance_label(&tickets.context.settings.instance_id), minutes),
+            fields: vec!["updated".to_owned()],
+            max_results: Some(5_000),
+            ..SearchRequest::default()
+        };
+        let found = connection.gateway.client().search_all(&request, MAX_IDS).await?;
+        let changed: Vec<String> = found
+            .issues
+            .iter()
+            .filter(|issue| issue.fields.updated.is_none() || self.known.get(&issue.id).copied() < issue.fields.updated)
+            .map(|issue| issue.id.clone())
+            .collect();
+        let horizon = earlier(now, window * 2);
+        if !changed.is_empty() {
+            let read = connection.gateway.read_issues(changed.clone()).await?;
+            for issue in read.into_values().flatten() {
+                if let Some(updated) = issue.fields.updated {
+                    self.known.insert(issue.id.clone(), updated);
+                    self.cursor = self.cursor.max(Some(updated));
+                }
+                tickets.deliver(connection, issue);
+            }
+        }
+        self.known.retain(|_, updated| *updated >= horizon);
+        Ok(changed.len())
+    }
+
+    /// Keeps the cursor in the connection's status, seldom, so that a restart need not reach far back.
+    async fn store_cursor(&mut self, tickets: &Tickets, key: &ObjectKey) {
+        let due = self.stored_at.is_none_or(|at| at.elapsed() >= CURSOR_INTERVAL);
+        let Some(cursor) = self.cursor.filter(|cursor| due && self.stored_cursor < Some(*cursor)) else { return };
+        let whole = Timestamp::from_second(cursor.as_second()).unwrap_or(cursor);
+        let api: Api<JiraConnection> = Api::namespaced(tickets.context.client.clone(), &key.namespace);
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = json!({"status": {"syncCursor": whole.to_string()}});
+        match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
+            Ok(_) => {
+                self.stored_cursor = Some(cursor);
+                self.stored_at = Some(Instant::now());
+            }
+            Err(error) => tracing::debug!(connection = %key, %error, "the cursor was not stored"),
+        }
+    }
+}
+
+impl Tickets {
+    /// Hands an issue that was read to the pass of its ticket.
+    fn deliver(&self, connection: &Connection, issue: Issue) {
+        let ticket = lock(&self.index).ticket_of_issue(&connection.cloud_id, &issue.id).cloned();
+        // An issue of nobody's: its finding is gone, or its creation is not reported yet and will read it itself.
+        let Some(ticket) = ticket else { return };
+        let enabled = |identity: &str| {
+            let all = self.context.configurations.all();
+            all.iter().any(|(_, entry)| entry.identity == identity && entry.spec.status_sync.enabled)
+        };
+        if enabled(&ticket.configuration) {
+            lock(&self.inbox).insert(ticket.clone(), issue);
+            self.queue.push(WorkKey::Ticket(ticket), Lane::Normal);
+        }
+    }
+}
+
+async fn stored_cursor(tickets: &Tickets, key: &ObjectKey) -> Option<Timestamp> {
+    let api: Api<JiraConnection> = Api::namespaced(tickets.context.client.clone(), &key.namespace);
+    let connection = api.get_opt(&key.name).await.ok().flatten()?;
+    Some(connection.status?.sync_cursor?.0)
+}
+
+fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,288 @@
+//! What users are told: the status of each finding, events, and the tallies of configurations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::api::ticket_configuration::FindingCounts;
+use crate::api::{
+    ConditionType, FIELD_MANAGER, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration,
+};
+use crate::controllers::registry::ObjectKey;
+use crate::domain::identity::TicketKey;
+use crate::domain::memory::{IssueKnowledge, Memory};
+use crate::domain::plan::{Plan, Verdict, is_leaving, stored_ticket, ticket_of};
+use crate::domain::status::{FindingReport, TicketReport, next};
+
+use crate::runtime::metrics::{ControllerName, Outcome};
+
+use super::feed::lane_of;
+use super::index::{Indexed, WorkKey};
+use super::observe::World;
+use super::queue::Lane;
+use super::{Tickets, lock};
+
+/// What became of a status write.
+enum Written {
+    Done,
+    /// Somebody else wrote the finding; it must be looked at again.
+    Outdated,
+    Gone,
+    Failed,
+}
+
+impl Tickets {
+    /// Ends a pass: writes each member's status where it differs, and plans the next look.
+    pub(super) async fn conclude(&self, key: &TicketKey, memory: &mut Memory, world: &World, plan: &Plan) {
+        let connection = world.connection();
+        let shared = stored_ticket(&world.findings, key).cloned();
+        let duplicates = memory.duplicates.clone();
+        let ticket = TicketReport {
+            key,
+            issue: &memory.issue,
+            found: memory.found.as_ref(),
+            incarnation: memory.incarnation,
+            settled: memory.settled.as_deref(),
+            site: connection.map(|connection| connection.cloud_id.as_str()),
+            base_url: connection.map(|connection| connection.base_url.as_str()),
+            shared: shared.as_ref(),
+            duplicates: &duplicates,
+        };
+        let new_issue = memory.found.is_some();
+        let mut plans = plan.members.iter();
+        let mut stored = true;
+        for member in &world.members {
+            let leaving = is_leaving(&member.finding);
+            let decided = if leaving { None } else { plans.next() };
+            let report = FindingReport {
+                verdict: &plan.verdict,
+                selection: member.assignment.selection.as_ref(),
+                state: decided.map(|decided| (decided.state, decided.source, decided.base.as_ref())),
+                ticket: Some(&ticket),
+            };
+            let must = new_issue && ticket_of(&member.finding, key).is_none();
+            stored &= self.write_status(&member.key, &member.finding, &report, must).await;
+        }
+        if !stored {
+            self.look_again(key, Duration::from_millis(250));
+        } else {
+            // Everything that was learned stands in the statuses now; what is left is kept for the next pass.
+            memory.settled = None;
+            memory.found = None;
+            let at_rest = matches!(plan.verdict, Verdict::Ready(..) | Verdict::Unchanged) && plan.wake_at.is_none();
+            if at_rest {
+                *memory = Memory {
+                    newest: memory.newest,
+                    reconcile_seen: memory.reconcile_seen.take(),
+                    ..Memory::default()
+                };
+            } else if memory.blocked.is_none() && memory.refusal.is_none() {
+                // What is known may have changed when the ticket is looked at again.
+                memory.issue = IssueKnowledge::Unknown;
+            }
+        }
+        if let Some(at) = plan.wake_at {
+            let lane = world.findings.iter().map(|finding| lane_of(finding)).min().unwrap_or(Lane::Normal);
+            self.queue.push_at(WorkKey::Ticket(key.clone()), lane, self.clock.instant(at));
+        }
+    }
+
+    /// Asks for another pass soon.
+    pub(super) fn look_again(&self, key: &TicketKey, after: Duration) {
+        self.queue.push_at(WorkKey::Ticket(key.clone()), Lane::Urgent, Instant::now() + after);
+    }
+
+    /// Tells a finding without a ticket why it has none.
+    pub(super) async fn report_loose(&self, key: &ObjectKey) {
+        let indexed = lock(&self.index).get(key).cloned();
+        let Some(Indexed { finding, assignment }) = indexed else { return };
+        let Err(verdict) = &assignment.place else { return };
+        let finding = lock(&self.written).get(key).cloned().unwrap_or(finding);
+        if is_leaving(&finding) {
+            return;
+        }
+        let report =
+            FindingReport { verdict, selection: assignment.selection.as_ref(), state: None, ticket: None };
+        if !self.write_status(key, &finding, &report, false).await {
+            let again = WorkKey::Loose(key.clone());
+            self.queue.push_at(again, Lane::Backlog, Instant::now() + Duration::from_secs(1));
+        }
+    }
+
+    /// Writes a status if it differs. What `must` be written, the id of a new issue, is written until it is stored, on
+    /// fresh copies; everything else is dropped when the finding changed meanwhile. False: look again.
+    async fn write_status(
+        &self,
+        key: &ObjectKey,
+        finding: &Arc<SecurityFinding>,
+        report: &FindingReport<'_>,
+        must: bool,
+    ) -> bool {
+        let mut current = Arc::clone(finding);
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let status = next(&current, report, self.clock.now());
+            if current.status.as_ref() == Some(&status) {
+                return true;
+            }
+            match self.patch_status(key, &current, &status).await {
+                Written::Done => {
+                    self.announce(&current, &status, report.verdict).await;
+                    return true;
+                }
+                Written::Gone => return true,
+                Written::Outdated | Written::Failed if must => {}
+                Written::Outdated | Written::Failed => return false,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+            let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
+            match api.get_opt(&key.name).await {
+                Ok(Some(fresh)) => current = Arc::new(fresh),
+                Ok(None) => return true,
+                Err(error) => tracing::warn!(%error, finding = %key, "the id of a new issue is not stored yet"),
+            }
+        }
+    }
+
+    async fn patch_status(&self, key: &ObjectKey, finding: &SecurityFinding, status: &SecurityFindingStatus) -> Written {
+        let before = to_value(&finding.status.clone().unwrap_or_default());
+        let patch = json!({
+            "metadata": {"resourceVersion": finding.metadata.resource_version},
+            "status": difference(&before, &to_value(status)),
+        });
+        let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
+            Ok(written) => {
+                self.remember(key, written);
+                self.context.metrics.reconciled(ControllerName::Ticket, Outcome::Changed);
+                Written::Done
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 409 => Written::Outdated,
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Written::Gone,
+            Err(error) => {
+                tracing::warn!(%error, namespace = %key.namespace, name = %key.name, "a status was not written");
+                Written::Failed
+            }
+        }
+    }
+
+    /// One event when a finding comes to need a person; not one for each pass.
+    async fn announce(&self, finding: &SecurityFinding, status: &SecurityFindingStatus, verdict: &Verdict) {
+        let Verdict::Stalled(reason, message) = verdict else { return };
+        let was = finding.status.iter().flat_map(|status| &status.conditions);
+        let mut was = was.filter(|condition| condition.type_ == ConditionType::Ready.as_str());
+        if was.any(|condition| condition.reason == reason.as_str()) {
+            return;
+        }
+        let key = status.ticket.as_ref().and_then(|ticket| ticket.key.as_deref());
+        tracing::warn!(namespace = finding.namespace(), name = finding.name_any(), issue_key = key, reason = %reason, message, "a finding needs a person");
+        self.event(finding, EventType::Warning, *reason, message).await;
+    }
+
+    /// Publishes an event about an object; failing to is logged and nothing more.
+    pub(super) async fn event<K>(&self, object: &K, type_: EventType, reason: Reason, message: &str)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+        let recorder = Recorder::new(self.context.client.clone(), reporter);
+        let event = Event {
+            type_,
+            reason: reason.as_str().to_owned(),
+            note: Some(message.chars().take(1_000).collect()),
+            action: "Sync".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::debug!(%error, "an event was not published");
+        }
+    }
+
+    /// Publishes an event about a configuration, where people look when a namespace goes away.
+    pub(super) async fn event_on_configuration(&self, key: &ObjectKey, reason: Reason, message: &str) {
+        let api: Api<TicketConfiguration> = Api::namespaced(self.context.client.clone(), &key.namespace);
+        match api.get_opt(&key.name).await {
+            Ok(Some(configuration)) => self.event(&configuration, EventType::Warning, reason, message).await,
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "an event was not published"),
+        }
+    }
+}
+
+/// Counts, now and then, how the findings of each configuration stand.
+pub(super) async fn tally(tickets: Arc<Tickets>) {
+    let mut ticks = tokio::time::interval(tickets.context.settings.status_interval.min(Duration::from_secs(5)));
+    loop {
+        ticks.tick().await;
+        let mut counts: BTreeMap<String, FindingCounts> = BTreeMap::new();
+        {
+            let index = lock(&tickets.index);
+            for (_, indexed) in index.all() {
+                let Ok(key) = &indexed.assignment.place else { continue };
+                let counts = counts.entry(key.configuration.clone()).or_default();
+                let status = indexed.finding.status.as_ref();
+                let has = |type_: ConditionType| {
+                    status.is_some_and(|status| status.conditions.iter().any(|one| one.type_ == type_.as_str()))
+                };
+                counts.matched += 1;
+                if ticket_of(&indexed.finding, key).is_some() {
+                    counts.ticketed += 1;
+                } else if !has(ConditionType::Stalled) {
+                    counts.pending += 1;
+                }
+                if has(ConditionType::Stalled) {
+                    counts.failed += 1;
+                }
+            }
+        }
+        for (key, entry) in tickets.context.configurations.all() {
+            tickets.context.tallies.set(key, counts.get(&entry.identity).copied().unwrap_or_default());
+        }
+    }
+}
+
+fn to_value(status: &SecurityFindingStatus) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+/// The merge patch that turns one value into another: what differs, and `null` for what went.
+pub fn difference(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else { return after.clone() };
+    let mut patch = serde_json::Map::new();
+    for (key, value) in after {
+        match before.get(key) {
+            Some(old) if old == value => {}
+            Some(old) if old.is_object() && value.is_object() => {
+                patch.insert(key.clone(), difference(old, value));
+            }
+            _ => {
+                patch.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    Value::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_holds_only_what_differs() {
+        let before = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "gone": true});
+        let after = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
+        assert_eq!(difference(&before, &after), json!({"b": {"d": 3}, "e": [1, 2], "gone": null}));
+        assert_eq!(difference(&after, &after), json!({}));
+    }
+}

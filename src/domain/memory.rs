@@ -1,0 +1,154 @@
+//! What this process remembers about a ticket between two passes.
+//!
+//! Nothing here is needed for safety: everything that must survive a crash stands in the findings and in Jira. After a
+//! restart the memory is empty, and a ticket that is in sync needs none.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::State;
+use crate::jira::model::Issue;
+
+use super::backoff;
+use super::fault::Fault;
+use super::identity::Record;
+
+/// What is known of the ticket's issue in Jira.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum IssueKnowledge {
+    /// Not read by this process, or known to have changed since.
+    #[default]
+    Unknown,
+    /// As read, or as it is after a successful write.
+    Present(Box<Issue>),
+    /// It was asked for and is not there, on the word of a reply that was made for the right account.
+    Absent,
+}
+
+impl IssueKnowledge {
+    /// The issue, where it is known.
+    pub fn present(&self) -> Option<&Issue> {
+        match self {
+            Self::Present(issue) => Some(issue),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+}
+
+/// A creation whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Nonce of the record.
+    pub nonce: String,
+    /// When this process first saw the record, or stamped it.
+    pub first_seen: Timestamp,
+    /// When the last complete search for its issue was begun; `None` before the first.
+    pub searched: Option<Timestamp>,
+    /// How many complete searches came back empty.
+    pub searches: u32,
+}
+
+/// Jira's definite "no" to an issue or an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was refused; the same thing is not sent again before something changed.
+    pub cause: String,
+    /// What to tell the user.
+    pub fault: Fault,
+    /// When to try all the same, as the cure may be on Jira's side.
+    pub retry_at: Timestamp,
+}
+
+/// A workflow that has no way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// Status the issue was in.
+    pub status_id: String,
+    /// State that was to be reached.
+    pub goal: State,
+    /// Generation of the configuration that was in force.
+    pub generation: i64,
+    /// What to tell the user.
+    pub fault: Fault,
+}
+
+/// A failure that passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What to tell the user.
+    pub fault: Fault,
+    /// How often in a row.
+    pub failures: u32,
+    /// Nothing is tried before.
+    pub until: Timestamp,
+}
+
+/// What this process remembers about a ticket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// The issue.
+    pub issue: IssueKnowledge,
+    /// Id and key of an issue that was created or found, kept until they are stored on every member.
+    pub found: Option<(String, String)>,
+    /// When a look-up by label found nothing.
+    pub found_nothing_at: Option<Timestamp>,
+    /// A creation whose outcome is not known.
+    pub attempt: Option<Attempt>,
+    /// Nonce of a creation whose outcome this process knows; written into the status by the next report.
+    pub settled: Option<String>,
+    /// Incarnation of `found`.
+    pub incarnation: Option<u32>,
+    /// Keys of other issues with the same identity.
+    pub duplicates: Vec<String>,
+    /// Jira's definite "no".
+    pub refusal: Option<Refusal>,
+    /// A workflow that has no way.
+    pub blocked: Option<Blocked>,
+    /// A failure that passes.
+    pub trouble: Option<Trouble>,
+    /// The comment that explains a close was posted, or found.
+    pub close_commented: bool,
+    /// The newest `updated` of the issue that was seen; an older copy of it is not believed.
+    pub newest: Option<Timestamp>,
+    /// Value of the reconcile annotation that was last acted upon.
+    pub reconcile_seen: Option<String>,
+}
+
+impl Memory {
+    /// Takes note of an open record. One that is new to this process starts the span in which its issue may still turn
+    /// up, counted from now, whoever wrote it.
+    pub fn note_record(&mut self, record: &Record, now: Timestamp) {
+        let known = self.attempt.as_ref().is_some_and(|attempt| attempt.nonce == record.nonce);
+        if !known && self.settled.as_deref() != Some(record.nonce.as_str()) {
+            self.attempt = Some(Attempt { nonce: record.nonce.clone(), first_seen: now, searched: None, searches: 0 });
+            self.found_nothing_at = None;
+        }
+    }
+
+    /// Takes note of the issue as it was read. A copy older than one seen before is dropped.
+    pub fn note_issue(&mut self, issue: Issue) {
+        let updated = issue.fields.updated;
+        if updated.is_none() || updated >= self.newest {
+            self.newest = updated.or(self.newest);
+            self.issue = IssueKnowledge::Present(Box::new(issue));
+        }
+    }
+
+    /// Takes note of a failure that passes; what is tried again waits longer each time.
+    pub fn note_trouble(&mut self, fault: Fault, least: Option<Duration>, jitter: f64, now: Timestamp) {
+        let failures = self.trouble.as_ref().map_or(0, |trouble| trouble.failures).saturating_add(1);
+        let delay = backoff::delay(failures, jitter).max(least.unwrap_or_default());
+        self.trouble = Some(Trouble { fault, failures, until: later(now, delay) });
+    }
+
+    /// Whether nothing may be tried yet.
+    pub fn waits(&self, now: Timestamp) -> Option<&Trouble> {
+        self.trouble.as_ref().filter(|trouble| trouble.until > now)
+    }
+}
+
+/// A moment, some time later. Saturates at the end of time.
+pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
