@@ -6,7 +6,7 @@ pub mod run;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::runtime::telemetry;
 
@@ -25,20 +25,7 @@ enum Command {
     /// Prints the custom resource definitions as YAML.
     Crds,
     /// Turns reports of scanners into findings.
-    Import(ImportCommand),
-}
-
-/// Turns reports of scanners into findings.
-#[derive(Debug, Args)]
-struct ImportCommand {
-    #[command(subcommand)]
-    source: ImportSource,
-}
-
-#[derive(Debug, Subcommand)]
-enum ImportSource {
-    /// A report of Trivy.
-    Trivy(import::ImportArgs),
+    Import(import::ImportArgs),
 }
 
 impl Cli {
@@ -50,8 +37,9 @@ impl Cli {
                 Err(error) => Err(error),
             },
             Command::Crds => crds::print(),
-            Command::Import(ImportCommand { source: ImportSource::Trivy(args) }) => {
-                import::run(args).await.map_err(|error| error.to_string())
+            Command::Import(args) => {
+                let imported = import::run(&args, &mut std::io::stdout().lock());
+                imported.map(|_| ()).map_err(|error| error.to_string())
             }
         };
         match result {

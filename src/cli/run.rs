@@ -333,10 +333,10 @@ async fn feed_namespaces(context: Context) {
 }
 
 async fn watch_namespaces(context: Context) {
-    let api: Api<Namespace> = Api::all(context.watch_client.clone());
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.watch_client.clone());
     let mut told = false;
     loop {
-        let events = watcher::metadata_watcher(api.clone(), watcher::Config::default());
+        let events = watcher(api.clone(), watcher::Config::default());
         let mut events = std::pin::pin!(events.default_backoff().applied_objects());
         loop {
             match events.try_next().await {

@@ -155,6 +155,12 @@ pub fn cloud_id_fault(error: &JiraError, host: &str) -> Diagnosis {
     }
 }
 
+/// What the site gave as its cloudId can be none.
+pub fn cloud_id_unsound(host: &str) -> Diagnosis {
+    let message = format!("what {host} gives as its cloudId is none; is it Jira Cloud? Otherwise set spec.cloudId");
+    Diagnosis::new(Reason::CloudIdUnknown, Cure::Person, message)
+}
+
 /// What an error of `/myself` means for the connection.
 pub fn fault(error: &JiraError, host: &str, scoped: bool) -> Diagnosis {
     let new = Diagnosis::new;

@@ -1,6 +1,7 @@
 //! Decisions: pure functions over values. No I/O, no clock, no randomness; what they need is an argument.
 
 pub mod backoff;
+pub mod configuration;
 pub mod connection;
 pub mod content;
 pub mod fault;

@@ -1,0 +1,318 @@
+//! What the controllers of connections and configurations share: one watch per namespace, what is known of it in one
+//! map, and a `Controller` on each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use rand::RngExt;
+use serde::de::DeserializeOwned;
+use tokio::sync::broadcast;
+
+use super::context::Context;
+use super::registry::ObjectKey;
+use crate::api::FIELD_MANAGER;
+use crate::runtime::metrics::{ControllerName, Outcome};
+use crate::runtime::shutdown::Shutdown;
+
+/// How many objects of one kind and namespace are worked on at once.
+const CONCURRENCY: u16 = 8;
+/// How long a failed pass waits, at least.
+const ERROR_DELAY: Duration = Duration::from_secs(5);
+
+/// A kind that can be driven.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+/// What a controller does with its objects.
+pub trait Reconciler<K: Kind>: Send + Sync + 'static {
+    /// Its name in metrics.
+    const NAME: ControllerName;
+
+    /// An object was seen; called for each of the first list before any pass begins.
+    fn seen(&self, key: &ObjectKey, object: &Arc<K>);
+
+    /// An object is gone.
+    fn gone(&self, key: &ObjectKey);
+
+    /// The first lists of all namespaces are there.
+    fn listed(&self);
+
+    /// One pass. Says whether it wrote anything and when the next one is due.
+    fn reconcile(&self, key: ObjectKey, object: Arc<K>) -> impl Future<Output = Result<(Outcome, Duration), PassError>> + Send;
+}
+
+/// A pass that failed for a reason outside of the object.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The API server did not do what it was asked.
+    #[error("API server: {0}")]
+    Api(#[from] kube::Error),
+    /// The API server did not answer in time.
+    #[error("API server: no answer in time")]
+    Deadline,
+}
+
+/// The objects of one kind, of all namespaces.
+#[derive(Debug)]
+pub struct Objects<K>(RwLock<BTreeMap<ObjectKey, Arc<K>>>);
+
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K> Objects<K> {
+    /// All of them.
+    pub fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
+        let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
+    }
+
+    /// Whether there is one of this key.
+    pub fn contains(&self, key: &ObjectKey) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    fn keys_in(&self, namespace: Option<&str>) -> Vec<ObjectKey> {
+        let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        objects.keys().filter(|key| namespace.is_none_or(|one| one == key.namespace)).cloned().collect()
+    }
+
+    fn put(&self, key: ObjectKey, object: Arc<K>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, object);
+    }
+
+    fn remove(&self, key: &ObjectKey) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+/// Follows one watch and tells what it means.
+struct Follower<K: Kind, R> {
+    objects: Arc<Objects<K>>,
+    reconciler: Arc<R>,
+    namespace: Option<String>,
+    listing: BTreeSet<ObjectKey>,
+    unlisted: Arc<std::sync::atomic::AtomicUsize>,
+    was_listed: bool,
+}
+
+impl<K: Kind, R: Reconciler<K>> Follower<K, R> {
+    fn follow(&mut self, event: &watcher::Event<K>) {
+        match event {
+            watcher::Event::Init => self.listing.clear(),
+            watcher::Event::InitApply(object) => {
+                self.listing.insert(self.note(object));
+            }
+            watcher::Event::Apply(object) => {
+                self.note(object);
+            }
+            watcher::Event::Delete(object) => self.forget(&key_of(object)),
+            watcher::Event::InitDone => {
+                let listing = std::mem::take(&mut self.listing);
+                for key in self.objects.keys_in(self.namespace.as_deref()) {
+                    if !listing.contains(&key) {
+                        self.forget(&key);
+                    }
+                }
+                let last = || self.unlisted.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1;
+                if !std::mem::replace(&mut self.was_listed, true) && last() {
+                    self.reconciler.listed();
+                }
+            }
+        }
+    }
+
+    fn note(&self, object: &K) -> ObjectKey {
+        let key = key_of(object);
+        let object = Arc::new(object.clone());
+        self.objects.put(key.clone(), Arc::clone(&object));
+        self.reconciler.seen(&key, &object);
+        key
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.objects.remove(key);
+        self.reconciler.gone(key);
+    }
+}
+
+fn key_of<K: Resource>(object: &K) -> ObjectKey {
+    let meta = object.meta();
+    ObjectKey {
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+    }
+}
+
+/// Runs the controllers of one kind, one for each watched namespace, until the shutdown.
+///
+/// Keys sent to `wake` are given a pass at once.
+pub async fn run<K: Kind, R: Reconciler<K>>(
+    context: &Context,
+    objects: Arc<Objects<K>>,
+    reconciler: Arc<R>,
+    wake: &broadcast::Sender<ObjectKey>,
+    shutdown: &Shutdown,
+) {
+    let watched = &context.settings.watch_namespaces;
+    let namespaces: Vec<Option<String>> =
+        if watched.is_empty() { vec![None] } else { watched.iter().cloned().map(Some).collect() };
+    let unlisted = Arc::new(std::sync::atomic::AtomicUsize::new(namespaces.len()));
+    let controllers = namespaces.into_iter().map(|namespace| {
+        let follower = Follower {
+            objects: Arc::clone(&objects),
+            reconciler: Arc::clone(&reconciler),
+            namespace,
+            listing: BTreeSet::new(),
+            unlisted: Arc::clone(&unlisted),
+            was_listed: false,
+        };
+        drive(context, follower, wake.subscribe(), shutdown)
+    });
+    futures::future::join_all(controllers).await;
+}
+
+fn drive<K: Kind, R: Reconciler<K>>(
+    context: &Context,
+    mut follower: Follower<K, R>,
+    wake: broadcast::Receiver<ObjectKey>,
+    shutdown: &Shutdown,
+) -> impl Future<Output = ()> + use<K, R> {
+    let client = context.watch_client.clone();
+    let api: Api<K> = match &follower.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let (reconciler, objects) = (Arc::clone(&follower.reconciler), Arc::clone(&follower.objects));
+    let namespace = follower.namespace.clone();
+    let (store, writer) = reflector::store();
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .inspect_ok(move |event| follower.follow(event))
+        .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "watch failed; it is taken up again"))
+        .applied_objects();
+    let metrics = Arc::clone(&context.metrics);
+    Controller::for_stream(stream, store)
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(woken(wake, objects, namespace))
+        .graceful_shutdown_on(shutdown.clone().started())
+        .run(
+            move |object: Arc<K>, reconciler: Arc<R>| {
+                let metrics = Arc::clone(&metrics);
+                pass(object, reconciler, metrics).boxed()
+            },
+            // Why it failed was logged where the object is known.
+            |_, _: &PassError, _| Action::requeue(jittered(ERROR_DELAY)),
+            reconciler,
+        )
+        .for_each(|result| async {
+            // A queue error is a failed watch, logged above; an object that is gone needs no pass.
+            if let Err(controller::Error::RunnerError(error)) = result {
+                tracing::error!(%error, "controller failed");
+            }
+        })
+}
+
+async fn pass<K: Kind, R: Reconciler<K>>(
+    object: Arc<K>,
+    reconciler: Arc<R>,
+    metrics: Arc<crate::runtime::metrics::Metrics>,
+) -> Result<Action, PassError> {
+    let key = key_of(&*object);
+    let result = reconciler.reconcile(key.clone(), object).await;
+    let outcome = result.as_ref().map_or(Outcome::Error, |(outcome, _)| *outcome);
+    metrics.reconciled(R::NAME, outcome);
+    match result {
+        Ok((_, next)) => Ok(Action::requeue(next)),
+        Err(error) => {
+            let ObjectKey { namespace, name } = key;
+            tracing::warn!(kind = %K::kind(&()), namespace, name, %error, "pass failed; it is tried again");
+            Err(error)
+        }
+    }
+}
+
+/// The keys that are to be given a pass. After a gap all of them are.
+fn woken<K: Kind>(
+    wake: broadcast::Receiver<ObjectKey>,
+    objects: Arc<Objects<K>>,
+    namespace: Option<String>,
+) -> impl Stream<Item = ObjectRef<K>> + Send + 'static {
+    keys(wake)
+        .flat_map(move |key| {
+            let known = objects.keys_in(namespace.as_deref());
+            let keys = known.into_iter().filter(|one| key.as_ref().is_none_or(|key| key == one)).collect::<Vec<_>>();
+            stream::iter(keys)
+        })
+        .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
+}
+
+/// The keys that a channel tells; `None` where some were missed.
+pub fn keys(receiver: broadcast::Receiver<ObjectKey>) -> BoxStream<'static, Option<ObjectKey>> {
+    stream::unfold(receiver, |mut receiver| async {
+        match receiver.recv().await {
+            Ok(key) => Some((Some(key), receiver)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some((None, receiver)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    })
+    .boxed()
+}
+
+/// A time a little off, so that what started together does not stay together.
+pub fn jittered(span: Duration) -> Duration {
+    span.mul_f64(rand::rng().random_range(0.9..1.1))
+}
+
+/// Gives a call to the API server a deadline.
+///
+/// # Errors
+///
+/// When the call fails or does not end in time.
+pub async fn with_deadline<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, PassError> {
+    const DEADLINE: Duration = Duration::from_secs(20);
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(PassError::Deadline),
+    }
+}
+
+/// A recorder of events in the operator's name.
+pub fn recorder(client: Client) -> Recorder {
+    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    Recorder::new(client, Reporter { controller: FIELD_MANAGER.to_owned(), instance })
+}
+
+/// Tells of a new reason of the Ready condition. A failure is logged and hinders nothing.
+pub async fn tell<K: Kind>(recorder: &Recorder, object: &K, warning: bool, reason: &str, message: &str) {
+    let event = Event {
+        type_: if warning { EventType::Warning } else { EventType::Normal },
+        reason: reason.to_owned(),
+        note: Some(message.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = with_deadline(recorder.publish(&event, &object.object_ref(&()))).await {
+        tracing::debug!(%error, "event not published");
+    }
+}

@@ -1,0 +1,357 @@
+//! Looks up in Jira what configurations name, and says in their status what is missing.
+//!
+//! Every configuration stands in the registry from the moment it is listed, resolved or not, so that findings can tell
+//! a configuration that is not ready from one that does not exist.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::Recorder;
+use kube::{Api, ResourceExt};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::driver::{self, Objects, PassError, Reconciler, jittered, with_deadline};
+use super::registry::{
+    ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration, connection_key, identity_of, spec_allows,
+};
+use crate::api::ticket_configuration::{FindingCounts, Resolved};
+use crate::api::{ConditionType, FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, TicketConfiguration};
+use crate::domain::configuration::{self, Problem};
+use crate::domain::standing::{self, Progress, Standing, reason_of, status_patch};
+use crate::runtime::metrics::{ControllerName, Outcome};
+use crate::runtime::readiness;
+use crate::runtime::shutdown::Shutdown;
+
+/// How often a configuration is looked up anew.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(600);
+/// How soon it is after an error, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+/// A status that changed under our hands is written anew from what the watch brings.
+const CONFLICT_DELAY: Duration = Duration::from_secs(1);
+
+/// Runs the controller until the shutdown.
+pub async fn run(context: Context, shutdown: Shutdown) {
+    let objects = Arc::new(Objects::default());
+    let (wake, _) = broadcast::channel(1024);
+    let controller = Arc::new(Controller {
+        recorder: driver::recorder(context.client.clone()),
+        context: context.clone(),
+        objects: Arc::clone(&objects),
+        memory: Mutex::default(),
+        wake: wake.clone(),
+    });
+    let waking = tokio::spawn(wake_users(context.clone(), Arc::clone(&objects), wake.clone()));
+    driver::run(&context, objects, controller, &wake, &shutdown).await;
+    waking.abort();
+}
+
+/// Wakes the configurations that use a connection when it changes.
+async fn wake_users(
+    context: Context,
+    objects: Arc<Objects<TicketConfiguration>>,
+    wake: broadcast::Sender<ObjectKey>,
+) {
+    let mut changes = driver::keys(context.connections.changes());
+    while let Some(changed) = changes.next().await {
+        for (key, object) in objects.all() {
+            let uses = |connection: &ObjectKey| connection_key(&key, &object.spec) == *connection;
+            if changed.as_ref().is_none_or(uses) {
+                let _ = wake.send(key);
+            }
+        }
+    }
+}
+
+struct Controller {
+    context: Context,
+    recorder: Recorder,
+    objects: Arc<Objects<TicketConfiguration>>,
+    memory: Mutex<BTreeMap<ObjectKey, Memory>>,
+    wake: broadcast::Sender<ObjectKey>,
+}
+
+/// What Jira last said about a configuration.
+struct Memory {
+    generation: Option<i64>,
+    requested: Option<String>,
+    connection: Arc<Connection>,
+    result: Result<Arc<ResolvedConfiguration>, Problem>,
+    next: Instant,
+    failures: u32,
+    /// When the counters were last written.
+    counted: Option<Instant>,
+}
+
+/// How a configuration stands, for its status and for the registry.
+struct Verdict {
+    standing: Standing,
+    resolved: Option<Resolved>,
+    state: Result<Arc<ResolvedConfiguration>, Fault>,
+}
+
+impl Reconciler<TicketConfiguration> for Controller {
+    const NAME: ControllerName = ControllerName::TicketConfiguration;
+
+    fn seen(&self, key: &ObjectKey, object: &Arc<TicketConfiguration>) {
+        let generation = object.metadata.generation.unwrap_or_default();
+        let known = self.context.configurations.get(key);
+        if known.is_none_or(|entry| entry.generation != generation || entry.identity != identity_of(object)) {
+            self.context.configurations.put(key.clone(), entry(key, object, None));
+        }
+    }
+
+    fn gone(&self, key: &ObjectKey) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.context.configurations.remove(key);
+        self.context.tallies.remove(key);
+        // The one that waited for this one's identity may have it now.
+        for (other, _) in self.objects.all() {
+            let _ = self.wake.send(other);
+        }
+    }
+
+    fn listed(&self) {
+        self.context.readiness.set(readiness::CONFIGURATIONS);
+    }
+
+    async fn reconcile(
+        &self,
+        key: ObjectKey,
+        object: Arc<TicketConfiguration>,
+    ) -> Result<(Outcome, Duration), PassError> {
+        // What a connection is can be told only when all of them have been listed.
+        self.context.readiness.wait(readiness::CONNECTIONS).await;
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let verdict = self.judge(&key, &object, &mut memory).await;
+        self.publish(&key, &object, &verdict.state);
+        let counts = self.counts(&key, &object, memory.as_ref());
+        let written = self.report(&key, &object, &verdict, counts).await;
+        let mut wait = jittered(RESOLVE_INTERVAL).min(self.context.settings.status_interval);
+        if let Some(memory) = &mut memory {
+            wait = wait.min(memory.next.saturating_duration_since(Instant::now()));
+            if counts.is_some() && matches!(written, Ok((Outcome::Changed, _))) {
+                memory.counted = Some(Instant::now());
+            }
+        }
+        if let Some(memory) = memory.filter(|_| self.objects.contains(&key)) {
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key, memory);
+        }
+        let (outcome, again) = written?;
+        Ok((outcome, again.unwrap_or(wait).max(Duration::from_millis(100))))
+    }
+}
+
+impl Controller {
+    async fn judge(&self, key: &ObjectKey, object: &TicketConfiguration, memory: &mut Option<Memory>) -> Verdict {
+        let connection = match self.connection(key, object) {
+            Ok(connection) => connection,
+            Err(problem) => return Verdict::of_problem(&problem),
+        };
+        self.resolve(object, connection, memory).await;
+        let result = memory.as_ref().map(|memory| memory.result.clone());
+        let configuration = match result.expect("it was resolved just now") {
+            Ok(configuration) => configuration,
+            Err(problem) => return Verdict::of_problem(&problem),
+        };
+        let settings = &self.context.settings;
+        let not_shared =
+            configuration::not_shared(&object.spec, &key.namespace, &settings.shared_configuration_namespaces);
+        let remarks: Vec<String> = configuration.remark.iter().cloned().chain(not_shared).collect();
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+        let project = &configuration.project;
+        Verdict {
+            standing: configuration::usable(&object.spec, project, settings.dry_run, remark.as_deref()),
+            resolved: Some(configuration::resolved(&object.spec, project)),
+            state: Ok(configuration),
+        }
+    }
+
+    /// The connection, if the configuration may be acted upon and the connection works.
+    fn connection(&self, key: &ObjectKey, object: &TicketConfiguration) -> Result<Arc<Connection>, Problem> {
+        configuration::check_spec(&object.spec)?;
+        let identity = identity_of(object);
+        let rank = |key: &ObjectKey, object: &TicketConfiguration| {
+            (object.metadata.creation_timestamp.as_ref().map(|time| time.0), key.clone())
+        };
+        let all = self.objects.all();
+        let mut others = all.iter().filter(|(other, object)| other != key && identity_of(object) == identity);
+        if let Some((first, _)) =
+            others.find(|(other, earlier)| configuration::came_first(rank(other, earlier), rank(key, object)))
+        {
+            return Err(configuration::identity_taken(&identity, &first.to_string()));
+        }
+        let wanted = connection_key(key, &object.spec);
+        let Some(entry) = self.context.connections.get(&wanted) else {
+            let message = format!("JiraConnection {wanted} does not exist, or is in a namespace that is not watched");
+            return Err(Problem::stalled(Reason::ConnectionNotFound, message));
+        };
+        if !spec_allows(&wanted, &entry.spec, &key.namespace, &self.context.namespaces.of(&key.namespace)) {
+            // Told by retry rather than by event when the labels of the namespace arrive or change.
+            let message =
+                format!("JiraConnection {wanted} does not allow namespace {} (allowedNamespaces)", key.namespace);
+            return Err(Problem::stalled(Reason::ConnectionNotAllowed, message));
+        }
+        match entry.state {
+            Some(Ok(connection)) => Ok(connection),
+            None => Err(Problem::waiting(Reason::ConnectionNotReady, format!("JiraConnection {wanted} is being tested"))),
+            Some(Err(Fault { reason, message, stalled })) => {
+                let message = format!("JiraConnection {wanted}: {reason}: {message}");
+                let progress = if stalled { Progress::Stalled } else { Progress::Reconciling };
+                Err(Problem { reason: Reason::ConnectionNotReady, message, progress })
+            }
+        }
+    }
+
+    /// Asks Jira, where what it said is old or was said of something else.
+    async fn resolve(&self, object: &TicketConfiguration, connection: Arc<Connection>, memory: &mut Option<Memory>) {
+        let (generation, now) = (object.metadata.generation, Instant::now());
+        let requested = object.annotations().get(RECONCILE_ANNOTATION).cloned();
+        let fresh = memory.as_ref().is_some_and(|memory| {
+            memory.generation == generation
+                && memory.requested == requested
+                && Arc::ptr_eq(&memory.connection, &connection)
+                && now < memory.next
+        });
+        if fresh {
+            return;
+        }
+        let spec = &object.spec;
+        let asked_for = memory.as_ref().is_some_and(|memory| memory.requested != requested);
+        let failed_before = memory.as_ref().is_some_and(|memory| memory.result.is_err());
+        if asked_for || failed_before {
+            connection.metadata.invalidate(&spec.project_key);
+        }
+        let found = connection.metadata.resolve(&spec.project_key, &spec.issue_type).await;
+        let before = memory.take();
+        let result = found.map_err(|error| configuration::lookup_problem(&error)).and_then(|project| {
+            let remark = configuration::check(spec, &project)?;
+            let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
+            // Tickets are woken by another Arc: the same words are no reason.
+            let kept = old.filter(|old| old.remark == remark && configuration::same(&old.project, &project));
+            Ok(kept.map_or_else(|| Arc::new(ResolvedConfiguration { project, remark }), Arc::clone))
+        });
+        let same_generation = before.as_ref().is_some_and(|memory| memory.generation == generation);
+        let failures = before.as_ref().filter(|_| same_generation && failed_before).map_or(0, |memory| memory.failures);
+        let wait = match &result {
+            Ok(_) => RESOLVE_INTERVAL,
+            Err(_) => RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1),
+        };
+        *memory = Some(Memory {
+            generation,
+            requested,
+            connection,
+            next: Instant::now() + jittered(wait),
+            failures: if result.is_ok() { 0 } else { failures + 1 },
+            result,
+            counted: before.and_then(|memory| memory.counted),
+        });
+    }
+
+    /// Shares how the configuration stands, if that is news.
+    fn publish(
+        &self,
+        key: &ObjectKey,
+        object: &TicketConfiguration,
+        state: &Result<Arc<ResolvedConfiguration>, Fault>,
+    ) {
+        if !self.objects.contains(key) {
+            return;
+        }
+        let fresh = entry(key, object, Some(state.clone()));
+        let same = self.context.configurations.get(key).is_some_and(|known| {
+            known.generation == fresh.generation
+                && known.identity == fresh.identity
+                && match (&known.state, state) {
+                    (Some(Ok(one)), Ok(other)) => Arc::ptr_eq(one, other),
+                    (Some(Err(one)), Err(other)) => one == other,
+                    _ => false,
+                }
+        });
+        if !same {
+            self.context.configurations.put(key.clone(), fresh);
+        }
+    }
+
+    /// The counters, where they differ from the status and are due to be written.
+    fn counts(&self, key: &ObjectKey, object: &TicketConfiguration, memory: Option<&Memory>) -> Option<FindingCounts> {
+        let counts = self.context.tallies.get(key)?;
+        let shown = object.status.as_ref().and_then(|status| status.findings);
+        let interval = self.context.settings.status_interval;
+        let due = memory?.counted.is_none_or(|at| at.elapsed() >= interval);
+        (due && shown != Some(counts)).then_some(counts)
+    }
+
+    /// Writes the status where it differs, and tells of a new reason.
+    async fn report(
+        &self,
+        key: &ObjectKey,
+        object: &TicketConfiguration,
+        verdict: &Verdict,
+        counts: Option<FindingCounts>,
+    ) -> Result<(Outcome, Option<Duration>), PassError> {
+        let current = object.status.clone().unwrap_or_default();
+        let generation = object.metadata.generation.unwrap_or_default();
+        let mut next = current.clone();
+        next.observed_generation = Some(generation);
+        next.conditions =
+            standing::conditions(&current.conditions, &verdict.standing, generation, Timestamp::now());
+        next.resolved = verdict.resolved.clone().or(next.resolved);
+        next.findings = counts.or(next.findings);
+        let version = object.resource_version().unwrap_or_default();
+        let Some(patch) = status_patch(&current, &next, &version) else { return Ok((Outcome::Unchanged, None)) };
+        let api: Api<TicketConfiguration> = Api::namespaced(self.context.client.clone(), &key.namespace);
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        match with_deadline(api.patch_status(&key.name, &params, &Patch::Merge(patch))).await {
+            Ok(_) => {}
+            // Changed meanwhile, or gone: the watch tells.
+            Err(PassError::Api(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                return Ok((Outcome::Unchanged, Some(CONFLICT_DELAY)));
+            }
+            Err(error) => return Err(error),
+        }
+        let standing = &verdict.standing;
+        let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
+        if reason_of(&current.conditions, ConditionType::Ready) != Some(reason) {
+            let ObjectKey { namespace, name } = key;
+            tracing::info!(kind = "TicketConfiguration", namespace, name, reason, message, "configuration changed");
+            // A connection that is not ready has its own event.
+            let warning = standing.progress != Progress::Ready && standing.progress != Progress::Resting;
+            let waits = standing.reason == Reason::ConnectionNotReady && standing.progress == Progress::Reconciling;
+            if !waits {
+                driver::tell(&self.recorder, object, warning, reason, message).await;
+            }
+        }
+        Ok((Outcome::Changed, None))
+    }
+}
+
+impl Verdict {
+    fn of_problem(problem: &Problem) -> Self {
+        let Problem { reason, message, progress } = problem.clone();
+        Self {
+            standing: Standing { progress, reason, message: message.clone() },
+            resolved: None,
+            state: Err(Fault { reason, message, stalled: progress == Progress::Stalled }),
+        }
+    }
+}
+
+fn entry(
+    key: &ObjectKey,
+    object: &TicketConfiguration,
+    state: Option<Result<Arc<ResolvedConfiguration>, Fault>>,
+) -> ConfigurationEntry {
+    ConfigurationEntry {
+        key: key.clone(),
+        identity: identity_of(object),
+        spec: Arc::new(object.spec.clone()),
+        generation: object.metadata.generation.unwrap_or_default(),
+        state,
+    }
+}
