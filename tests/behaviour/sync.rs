@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
-use support::wait::eventually;
+use support::eventually;
 
 use crate::ensure;
 use crate::world::{DEADLINE, Outcome, Test, World, state, test};
@@ -62,7 +62,7 @@ async fn status_flows_both_ways(world: World) -> Outcome {
 }
 
 /// Waits for three polls to pass and tells how many other calls were made meanwhile.
-async fn three_polls(world: &World) -> support::error::Result<Vec<String>> {
+async fn three_polls(world: &World) -> support::Result<Vec<String>> {
     let polls = || world.sim.log().iter().filter(|entry| entry.path.ends_with("/search/jql")).count();
     let before = polls();
     eventually(DEADLINE, "three polls", || async { Ok((polls() >= before + 3).then_some(())) }).await?;
@@ -70,7 +70,7 @@ async fn three_polls(world: &World) -> support::error::Result<Vec<String>> {
     Ok(others.map(|entry| format!("{} {}", entry.method, entry.path)).collect())
 }
 
-async fn versions(world: &World) -> support::error::Result<Vec<Option<String>>> {
+async fn versions(world: &World) -> support::Result<Vec<Option<String>>> {
     let all = world.findings().list(&ListParams::default()).await?.items;
     Ok(all.into_iter().map(|finding| finding.metadata.resource_version).collect())
 }

@@ -82,11 +82,12 @@ async fn content_follows_the_finding(world: World) -> Outcome {
     let labels = world.sim.issue(&key).ok_or("gone")?.labels;
     ensure!(labels.contains(&"security".to_owned()), "{labels:?}");
     ensure!(!labels.iter().any(|label| label.contains("forged")), "reserved labels are dropped: {labels:?}");
-    world.sim.human_edit(&key, json!({"labels": [labels.clone(), vec!["theirs".to_owned()]].concat()}));
+    let theirs: Vec<String> = labels.iter().cloned().chain(["theirs".to_owned()]).collect();
+    world.sim.human_edit(&key, &json!({"labels": theirs}));
     world.sim.clear_log();
     world.patch_finding("f", json!({"spec": {"severity": "Low", "title": "Now it is less bad"}})).await?;
     let sim = &world.sim;
-    support::wait::eventually(DEADLINE, "the issue follows", || async {
+    support::eventually(DEADLINE, "the issue follows", || async {
         let issue = sim.issue(&key).ok_or("gone")?;
         let follows = issue.summary.contains("Now it is less bad") && issue.priority.as_deref() == Some("Low");
         if follows { Ok(Some(())) } else { Err(format!("{} {:?}", issue.summary, issue.priority).into()) }
@@ -199,7 +200,7 @@ async fn the_real_report_of_a_shop(world: World) -> Outcome {
     let applied = support::manifests::apply_yaml(&world.client, &manifests, Some(&world.namespace)).await?;
     ensure!(applied.len() == expected, "{} findings", applied.len());
     let api = world.findings();
-    let findings = support::wait::eventually(DEADLINE * 2, "every finding has its issue", || async {
+    let findings = support::eventually(DEADLINE * 2, "every finding has its issue", || async {
         let all = api.list(&kube::api::ListParams::default()).await?.items;
         let ready = all.iter().filter(|one| crate::world::ready(one).is_some_and(|ready| ready.reason == "InSync")).count();
         if ready == expected { Ok(Some(all)) } else { Err(format!("{ready} of {expected}").into()) }
@@ -213,7 +214,7 @@ async fn the_real_report_of_a_shop(world: World) -> Outcome {
     if let Ok(schema) = std::fs::read_to_string(root.join("../shared/jira/adf-schema-v1.json")) {
         let validator = jsonschema::validator_for(&serde_json::from_str(&schema)?)?;
         for issue in world.sim.issues() {
-            let description = issue.description.clone().unwrap_or_default();
+            let description = issue.description.clone();
             ensure!(validator.is_valid(&description), "{} has an invalid description", issue.key);
         }
     }

@@ -12,14 +12,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use support::cluster::ControlPlane;
-use support::operator::{Operator, OperatorBuilder};
-use support::wait::eventually;
+use support::ControlPlane;
+use support::Operator;
+use support::operator::OperatorBuilder;
+use support::eventually;
 
 /// The result of a test.
-pub type Outcome = support::error::Result<()>;
+pub type Outcome = support::Result<()>;
 /// A result inside a test.
-pub type Result<T> = support::error::Result<T>;
+pub type Result<T> = support::Result<T>;
 /// How long anything may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 /// A pause in the status sync of tests.
@@ -103,7 +104,7 @@ impl World {
         let log = plane.control_plane.directory().join(format!("operator-{number}-{}.log", name.replace("::", "-")));
         let client = plane.admin.clone();
         let world = Self { plane, instance: format!("t{number}"), namespace, sim, client, log };
-        world.secret(jira_sim::TOKEN).await?;
+        world.secret(jira_sim::CLASSIC_TOKEN).await?;
         Ok(world)
     }
 
@@ -140,7 +141,7 @@ impl World {
     pub async fn connection(&self, extra: Value) -> Outcome {
         let mut spec = json!({
             "url": self.sim.url(),
-            "auth": {"basic": {"email": jira_sim::EMAIL, "tokenSecretRef": {"name": "jira", "key": "token"}}},
+            "auth": {"basic": {"email": jira_sim::DEFAULT_EMAIL, "tokenSecretRef": {"name": "jira", "key": "token"}}},
             "requestTimeout": "3s",
             "rateLimit": {"requestsPerSecond": 100, "burst": 200},
         });
@@ -207,6 +208,11 @@ impl World {
             .status_interval("1s")
             .env("JFO_LOG", "info,jira_findings_operator=debug")
             .flag("http-address", "127.0.0.1:0")
+    }
+
+    /// A client with the operator's identity.
+    pub async fn as_operator(&self) -> Result<Client> {
+        support::cluster::client(&std::fs::read_to_string(&self.plane.kubeconfig)?).await
     }
 
     /// Starts the operator.
