@@ -7,7 +7,7 @@
 //! * [`jira`]: the outside world. Knows nothing of Kubernetes.
 //! * [`controllers`]: watch, observe, ask `domain`, act through `jira`, report.
 //! * [`runtime`]: the process: telemetry, metrics, HTTP server, shutdown.
-//! * [`cli`]: subcommands.
+//! * [`cli`]: the subcommands.
 
 pub mod api;
 pub mod cli;

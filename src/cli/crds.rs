@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
 use crate::api::all_crds;
 
 /// All definitions as one multi-document YAML text. The same types give the same text.
@@ -13,7 +15,8 @@ pub fn yaml() -> Result<String, String> {
     let mut text = String::new();
     for crd in all_crds() {
         // By way of a JSON value: its maps are sorted, so that the order does not depend on that of fields in Rust.
-        let value = serde_json::to_value(&crd).map_err(|error| error.to_string())?;
+        let mut value = serde_json::to_value(&crd).map_err(|error| error.to_string())?;
+        drop_unknown_formats(&mut value);
         text.push_str("---\n");
         text.push_str(&serde_saphyr::to_string(&value).map_err(|error| error.to_string())?);
         if !text.ends_with('\n') {
@@ -21,6 +24,20 @@ pub fn yaml() -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+/// Drops the formats of unsigned numbers, which API servers warn about; the bounds say the same.
+fn drop_unknown_formats(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+                members.remove("format");
+            }
+            members.values_mut().for_each(drop_unknown_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_unknown_formats),
+        _ => {}
+    }
 }
 
 /// Prints the definitions.

@@ -25,7 +25,7 @@ use crate::runtime::telemetry::LogFormat;
 /// How often missing definitions are looked for.
 const CRD_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the labels of namespaces are read where they cannot be watched.
-const NAMESPACE_INTERVAL: Duration = Duration::from_secs(60);
+const NAMESPACE_INTERVAL: Duration = Duration::from_mins(1);
 /// How long one call to the API server may take.
 const API_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest instance id.
@@ -319,8 +319,17 @@ where
     match api.list_metadata(&ListParams::default().limit(1)).await {
         Ok(_) => None,
         Err(kube::Error::Api(status)) if status.code == 404 => Some(kind.into_owned()),
-        Err(error) => Some(format!("{kind} ({error})")),
+        Err(error) => Some(format!("{kind} ({})", with_causes(&error))),
     }
+}
+
+/// An error and what caused it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some wrappers repeat the words of what they wrap.
+    words.dedup_by(|cause, error| error.contains(cause.as_str()));
+    words.join(": ")
 }
 
 /// Keeps the labels of namespaces. Without the permission selectors by label match nothing, which is said once.

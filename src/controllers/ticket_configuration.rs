@@ -29,9 +29,9 @@ use crate::runtime::readiness;
 use crate::runtime::shutdown::Shutdown;
 
 /// How often a configuration is looked up anew.
-const RESOLVE_INTERVAL: Duration = Duration::from_secs(600);
+const RESOLVE_INTERVAL: Duration = Duration::from_mins(10);
 /// How soon it is after an error, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
 /// A status that changed under our hands is written anew from what the watch brings.
 const CONFLICT_DELAY: Duration = Duration::from_secs(1);
 
@@ -319,7 +319,7 @@ impl Controller {
         let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
         if reason_of(&current.conditions, ConditionType::Ready) != Some(reason) {
             let ObjectKey { namespace, name } = key;
-            tracing::info!(kind = "TicketConfiguration", namespace, name, reason, message, "configuration changed");
+            tracing::info!(kind = "TicketConfiguration", namespace, name, reason, detail = message, "configuration changed");
             // A connection that is not ready has its own event.
             let warning = standing.progress != Progress::Ready && standing.progress != Progress::Resting;
             let waits = standing.reason == Reason::ConnectionNotReady && standing.progress == Progress::Reconciling;

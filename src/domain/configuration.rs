@@ -279,6 +279,7 @@ fn listed(names: &[String], most: usize) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` reads best where it is passed")]
 mod tests {
     use serde_json::json;
 
@@ -315,29 +316,29 @@ mod tests {
     #[test]
     fn required_fields_are_named_with_id_and_values() {
         let values: Vec<Value> = (0..12).map(|n| json!({"id": n.to_string(), "value": format!("v{n}")})).collect();
-        let world = world(json!([
+        let project = world(json!([
             {"fieldId": "summary", "name": "Summary", "required": true},
             {"fieldId": "reporter", "name": "Reporter", "required": true},
             {"fieldId": "customfield_1", "name": "Team", "required": true, "allowedValues": values},
             {"fieldId": "customfield_2", "name": "Filled", "required": true, "hasDefaultValue": true},
         ]));
-        let problem = check(&spec(json!({})), &world).unwrap_err();
+        let problem = check(&spec(json!({})), &project).unwrap_err();
         assert_eq!(problem.reason, Reason::RequiredFieldsMissing);
         assert!(problem.message.contains("Team (customfield_1, one of v0,"), "{}", problem.message);
         assert!(problem.message.contains("v9 and 2 more"), "{}", problem.message);
         assert!(!problem.message.contains("Filled") && !problem.message.contains("Reporter"));
-        assert_eq!(resolved(&spec(json!({})), &world).required_fields, ["Team"]);
+        assert_eq!(resolved(&spec(json!({})), &project).required_fields, ["Team"]);
     }
 
     #[test]
     fn priorities_are_found_by_name_or_id() {
-        let world = world(json!([
+        let project = world(json!([
             {"fieldId": "priority", "name": "Priority", "allowedValues": [{"id": "2", "name": "High"}]},
         ]));
         for good in ["High", "high", "2"] {
-            assert_eq!(check(&spec(remap(good)), &world), Ok(None), "{good}");
+            assert_eq!(check(&spec(remap(good)), &project), Ok(None), "{good}");
         }
-        let problem = check(&spec(remap("Highest")), &world).unwrap_err();
+        let problem = check(&spec(remap("Highest")), &project).unwrap_err();
         assert_eq!(problem.reason, Reason::PriorityNotFound);
         assert!(problem.message.ends_with("it has High"), "{}", problem.message);
         let without = world(json!([]));
@@ -346,11 +347,11 @@ mod tests {
 
     #[test]
     fn statuses_of_the_mapping_must_exist() {
-        let world = world(json!([]));
+        let project = world(json!([]));
         let mapping = |name: &str| spec(json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": [name]}]}}));
-        assert_eq!(check(&mapping("to do"), &world), Ok(None));
-        assert_eq!(check(&mapping("3"), &world), Ok(None));
-        let problem = check(&mapping("Backlog"), &world).unwrap_err();
+        assert_eq!(check(&mapping("to do"), &project), Ok(None));
+        assert_eq!(check(&mapping("3"), &project), Ok(None));
+        let problem = check(&mapping("Backlog"), &project).unwrap_err();
         assert_eq!(problem.reason, Reason::StatusNotFound);
         assert!(problem.message.ends_with("it can be in To Do"), "{}", problem.message);
     }
@@ -374,10 +375,10 @@ mod tests {
 
     #[test]
     fn a_usable_configuration_says_where_it_writes() {
-        let world = world(json!([]));
-        let live = usable(&spec(json!({})), &world, false, None);
+        let project = world(json!([]));
+        let live = usable(&spec(json!({})), &project, false, None);
         assert_eq!((live.reason, live.message.as_str()), (Reason::Ready, "writes Bug issues to SEC (Security)"));
-        let dry = usable(&spec(json!({"mode": "DryRun"})), &world, false, Some("r"));
+        let dry = usable(&spec(json!({"mode": "DryRun"})), &project, false, Some("r"));
         assert_eq!(dry.reason, Reason::DryRun);
         assert!(dry.message.starts_with("would write Bug issues") && dry.message.ends_with("; r"));
     }

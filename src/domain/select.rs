@@ -154,6 +154,7 @@ fn mismatch(selector: &FindingSelector, finding: &SecurityFinding) -> Option<Str
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "`json!` reads best where it is passed")]
 mod tests {
     use serde_json::json;
 

@@ -68,8 +68,7 @@ async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
     if missing.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let lines: String = missing.iter().map(|one| format!("waiting for {one}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, lines)
+    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", missing.join("\nwaiting for ")))
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> impl IntoResponse {

@@ -63,7 +63,7 @@ async fn restore(world: World) -> Outcome {
     let key = world.in_sync("f").await?;
     world.patch_finding("f", json!({"spec": {"state": "Fixed"}})).await?;
     world.finding_tells("f", "Closed").await?;
-    operator.kill();
+    operator.kill()?;
     // The object comes back as it was in Git: without status, finalizer and record.
     world.patch_finding("f", json!({"metadata": {"finalizers": null}})).await?;
     world.delete_finding("f").await?;
@@ -118,7 +118,7 @@ async fn kills(world: World) -> Outcome {
         let moment = Instant::now() + Duration::from_millis(dice.below(150));
         eventually(Duration::from_secs(1), "the moment", || async { Ok((Instant::now() >= moment).then_some(())) }).await?;
         let open = world.sim.creates_in_flight();
-        operator.kill();
+        operator.kill()?;
         open_at_kill += usize::from(open > 0);
         println!("kill {}: {} issues, {open} creations open", kill + 1, world.sim.issues().len());
         operator.restart()?;

@@ -87,7 +87,7 @@ async fn another_site(world: World) -> Outcome {
     world.configuration("shop", "SEC", json!({})).await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
-    operator.kill();
+    operator.kill()?;
     world.sim.set_cloud_id("another-site");
     world.sim.clear_log();
     operator.restart()?;

@@ -207,7 +207,6 @@ impl World {
             .send_window("2s")
             .status_interval("1s")
             .env("JFO_LOG", "info,jira_findings_operator=debug")
-            .flag("http-address", "127.0.0.1:0")
     }
 
     /// A client with the operator's identity.

@@ -35,13 +35,13 @@ use crate::runtime::readiness;
 use crate::runtime::shutdown::Shutdown;
 
 /// How often the Secret of a working connection is read.
-const SECRET_INTERVAL: Duration = Duration::from_secs(300);
+const SECRET_INTERVAL: Duration = Duration::from_mins(5);
 /// How long a refused credential that did not change is believed to be still refused.
-const ASK_INTERVAL: Duration = Duration::from_secs(300);
+const ASK_INTERVAL: Duration = Duration::from_mins(5);
 /// How soon a connection that does not work is looked at again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
 /// How long nothing happens where only a change of the spec can help.
-const IDLE_INTERVAL: Duration = Duration::from_secs(600);
+const IDLE_INTERVAL: Duration = Duration::from_mins(10);
 /// Faults met in use are looked into no more often than this: one endpoint may refuse what `/myself` grants.
 const FAULT_SPACING: Duration = Duration::from_secs(10);
 /// A status that changed under our hands is written anew from what the watch brings.
@@ -192,7 +192,12 @@ impl Controller {
         let credential = match self.credential(key, &seen.spec).await {
             Ok(Ok(credential)) => credential,
             Ok(Err(diagnosis)) => return Ok(Self::failed(before, seen, None, diagnosis)),
-            Err(error) => return Err((before, error)),
+            Err(error) => {
+                if faulted {
+                    self.faulted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+                }
+                return Err((before, error));
+            }
         };
         let digest: [u8; 32] = Sha256::digest(secrecy::ExposeSecret::expose_secret(&credential.token)).into();
         let same = before
@@ -367,9 +372,9 @@ impl Controller {
             let ObjectKey { namespace, name } = key;
             let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
             if warning {
-                tracing::warn!(kind = "JiraConnection", namespace, name, reason, message, "connection is not usable");
+                tracing::warn!(kind = "JiraConnection", namespace, name, reason, detail = message, "connection is not usable");
             } else {
-                tracing::info!(kind = "JiraConnection", namespace, name, reason, message, "connection changed");
+                tracing::info!(kind = "JiraConnection", namespace, name, reason, detail = message, "connection changed");
             }
             driver::tell(&self.recorder, object, warning, reason, message).await;
         }

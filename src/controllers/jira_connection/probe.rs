@@ -19,7 +19,7 @@ use crate::jira::{
 const USER_AGENT: &str = concat!("jira-findings-operator/", env!("CARGO_PKG_VERSION"));
 
 /// How long what a project accepts is believed.
-const METADATA_MAX_AGE: Duration = Duration::from_secs(480);
+const METADATA_MAX_AGE: Duration = Duration::from_mins(8);
 
 /// Whom to ask, and what the answer is compared with.
 pub struct Asked<'a> {
