@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::adf::validate_adf;
-use crate::site::{FieldDef, FieldKind, Named, Project, Site};
+use crate::site::{FieldDef, FieldKind, Named, Project};
 use crate::state::{Issue, State};
 
 /// Texts of Jira for a field that may not be set.
@@ -332,8 +332,7 @@ pub fn show_status(st: &State, id: &str) -> Value {
 }
 
 /// An option of a select field.
-pub fn show_option(site: &Site, base: &str, def: &FieldDef, id: &Value) -> Value {
-    let _ = site;
+fn show_option(base: &str, def: &FieldDef, id: &Value) -> Value {
     let Some(option) = def.options.iter().find(|n| Some(n.id.as_str()) == id.as_str()) else {
         return Value::Null;
     };
@@ -359,10 +358,10 @@ pub fn show(st: &State, issue: &Issue, def: &FieldDef) -> Value {
         FieldKind::Components => list(project.map_or(&[], |p| &p.components), "component"),
         FieldKind::Versions => list(project.map_or(&[], |p| &p.versions), "version"),
         FieldKind::User => value.as_str().map_or(Value::Null, |a| show_user(st, a)),
-        FieldKind::Option => show_option(&st.site, st.base_url(), def, value),
+        FieldKind::Option => show_option(st.base_url(), def, value),
         FieldKind::MultiOption => match value.as_array() {
             None => Value::Null,
-            Some(ids) => ids.iter().map(|id| show_option(&st.site, st.base_url(), def, id)).collect(),
+            Some(ids) => ids.iter().map(|id| show_option(st.base_url(), def, id)).collect(),
         },
         FieldKind::Parent => value.as_str().and_then(|p| st.find(p)).map_or(Value::Null, |p| {
             json!({"id": p.id.to_string(), "key": p.key, "self": format!("{}/rest/api/3/issue/{}", st.base_url(), p.id)})
@@ -413,7 +412,7 @@ pub fn allowed_values(st: &State, project: &Project, def: &FieldDef) -> Option<V
         FieldKind::Versions => list(&project.versions, "version"),
         FieldKind::Option | FieldKind::MultiOption | FieldKind::Cascading => ids(&def.options)
             .iter()
-            .map(|id| show_option(&st.site, st.base_url(), def, id))
+            .map(|id| show_option(st.base_url(), def, id))
             .collect(),
         _ => return None,
     })

@@ -380,7 +380,7 @@ mod tests {
             "project = AND",
             "a = 1 b = 2",
             "(a = 1",
-            "a in 1",
+            "a in (1",
             "a = \"x",
             "a = 1 order a",
         ] {

@@ -37,6 +37,8 @@
 
 // Every operation has the same signature, also where it cannot fail.
 #![allow(clippy::unnecessary_wraps)]
+// `issue_type` is Jira's own word.
+#![allow(clippy::struct_field_names)]
 
 mod actions;
 mod adf;

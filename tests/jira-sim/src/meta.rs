@@ -19,7 +19,7 @@ pub fn server_info(cx: &mut Ctx) -> Handled {
         "baseUrl": cx.st.base_url(), "displayUrl": cx.st.base_url(), "deploymentType": "Cloud",
         "version": "1001.0.0-SNAPSHOT", "versionNumbers": [1001, 0, 0], "buildNumber": 100_287,
         "buildDate": cx.st.time(cx.st.now()), "serverTime": cx.st.time(cx.st.now()), "scmInfo": "0", "serverTitle": "Jira",
-        "serverTimeZone": {"timeZoneId": cx.st.site.time_zone}, "defaultLocale": {"locale": "en_US"},
+        "serverTimeZone": cx.st.site.time_zone,
     })))
 }
 

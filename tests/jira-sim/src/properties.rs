@@ -57,6 +57,14 @@ pub fn serve(cx: &mut Ctx, now: &BTreeMap<String, Value>, key: Option<&str>, edi
         }
         _ => {
             cx.account()?;
+            if cx
+                .req
+                .content_type
+                .as_deref()
+                .is_none_or(|k| !k.starts_with("application/json"))
+            {
+                return Err(Reply::error(415, "Unsupported Media Type"));
+            }
             let value = serde_json::from_slice::<Value>(&cx.req.body);
             let value = value.map_err(|_| Reply::error(400, "The property value must be valid JSON."))?;
             check(key, &value)?;

@@ -103,17 +103,15 @@ fn run(cx: &mut Ctx, wish: Wish) -> Handled {
     let light = wish.fields.iter().all(|f| f == "id" || f == "key") && wish.properties.is_empty();
     // Zero asks for nothing but does not fail.
     let size = wish.max.min(if light { 5000 } else { 100 });
-    let mut rest: Vec<u64> = match &wish.token {
-        Some(token) => match cx.st.cursors.get(token).filter(|c| c.jql == wish.jql) {
-            Some(cursor) => cursor.rest.clone(),
-            None => return Err(Reply::error(400, "The provided next page token is invalid or expired.")),
-        },
-        None => {
-            let hits = find(cx, &wish.jql, &wish.reconcile)?;
-            let mut ids: Vec<u64> = hits.iter().map(|i| i.id).collect();
-            flicker(cx, &mut ids, &wish.reconcile);
-            ids
-        }
+    let mut rest: Vec<u64> = if let Some(token) = &wish.token {
+        let cursor = cx.st.cursors.get(token).filter(|c| c.jql == wish.jql);
+        let stale = || Reply::error(400, "The provided next page token is invalid or expired.");
+        cursor.ok_or_else(stale)?.rest.clone()
+    } else {
+        let hits = find(cx, &wish.jql, &wish.reconcile)?;
+        let mut ids: Vec<u64> = hits.iter().map(|i| i.id).collect();
+        flicker(cx, &mut ids, &wish.reconcile);
+        ids
     };
     let later = rest.split_off(size.min(rest.len()));
     let mut issues = Vec::new();

@@ -124,15 +124,15 @@ async fn process(shared: Shared, request: Request) -> Option<Reply> {
             body: &request.body,
         };
         let mut fault = st.faults.strike(&target);
-        if let Some(entry) = st.log.entry(seq) {
-            entry.fault = fault.as_ref().map(|f| format!("{f:?}"));
-        }
         if fault.is_none() && st.behaviour.rate_limits {
             let issue = template
                 .contains("{issueIdOrKey}")
                 .then(|| found.as_ref().ok()?.1.first().cloned())
                 .flatten();
             fault = st.limiter.admit(&request.method, template, issue.as_deref());
+        }
+        if let Some(entry) = st.log.entry(seq) {
+            entry.fault = fault.as_ref().map(|f| format!("{f:?}"));
         }
         (seq, fault, st.behaviour.latency)
     };
