@@ -7,9 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How bad a finding is. Ordered: `Unknown` is the lowest, `Critical` the highest.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Severity {
     /// The producer did not say. Sorts below everything else.
     #[default]
@@ -32,8 +30,14 @@ pub enum Severity {
 
 impl Severity {
     /// The six values a user can write, highest first.
-    pub const ALL: [Self; 6] =
-        [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational, Self::Unknown];
+    pub const ALL: [Self; 6] = [
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Informational,
+        Self::Unknown,
+    ];
 
     /// The value as written in a manifest.
     pub const fn as_str(self) -> &'static str {
@@ -58,9 +62,7 @@ impl fmt::Display for Severity {
 /// Where a finding stands, in the words of security tools.
 ///
 /// `domain::state` has the one table of which states are open and which Jira status category each one means.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum State {
     /// Present and not worked on.
     #[default]
@@ -151,7 +153,10 @@ impl FromStr for Period {
                 };
                 (Duration::from_secs(seconds), 1)
             };
-            let part = u32::try_from(number).ok().and_then(|number| unit.checked_mul(number)).ok_or_else(refused)?;
+            let part = u32::try_from(number)
+                .ok()
+                .and_then(|number| unit.checked_mul(number))
+                .ok_or_else(refused)?;
             total = total.checked_add(part).ok_or_else(refused)?;
             rest = &after[length..];
         }
@@ -165,7 +170,13 @@ impl fmt::Display for Period {
         if left == 0 {
             return f.write_str("0s");
         }
-        for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        for (unit, millis) in [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1_000),
+            ("ms", 1),
+        ] {
             if left >= millis {
                 write!(f, "{}{unit}", left / millis)?;
                 left %= millis;
@@ -183,7 +194,9 @@ impl Serialize for Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -271,7 +284,13 @@ mod tests {
 
     #[test]
     fn an_unknown_value_is_read_and_shown_instead_of_stopping_the_list() {
-        assert_eq!(serde_json::from_str::<State>("\"FromTheFuture\"").unwrap(), State::Unrecognised);
-        assert_eq!(serde_json::from_str::<Severity>("\"Apocalyptic\"").unwrap(), Severity::Unrecognised);
+        assert_eq!(
+            serde_json::from_str::<State>("\"FromTheFuture\"").unwrap(),
+            State::Unrecognised
+        );
+        assert_eq!(
+            serde_json::from_str::<Severity>("\"Apocalyptic\"").unwrap(),
+            Severity::Unrecognised
+        );
     }
 }

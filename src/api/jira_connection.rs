@@ -21,16 +21,28 @@ use super::common::{NamespaceSelection, Period, SecretKeyRef};
     derive = "PartialEq",
     doc = "A Jira Cloud site and the account the operator uses there.",
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.url"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.account.displayName"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct JiraConnectionSpec {
     /// Address of the site, for example `https://acme.atlassian.net`. Its host must be on the operator's list of allowed
     /// hosts. Plain http is accepted only for hosts the operator was told are insecure on purpose.
-    #[schemars(length(min = 8, max = 253), regex(pattern = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$"))]
+    #[schemars(
+        length(min = 8, max = 253),
+        regex(pattern = r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$")
+    )]
     pub url: String,
     /// How to authenticate. Exactly one way must be given.
     pub auth: Auth,
@@ -104,7 +116,10 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { requests_per_second: default_requests_per_second(), burst: default_burst() }
+        Self {
+            requests_per_second: default_requests_per_second(),
+            burst: default_burst(),
+        }
     }
 }
 

@@ -36,5 +36,9 @@ pub const ACCEPT_SITE_ANNOTATION: &str = "jira-findings.dev/accept-site";
 
 /// All custom resource definitions, in the order they should be applied.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![JiraConnection::crd(), TicketConfiguration::crd(), SecurityFinding::crd()]
+    vec![
+        JiraConnection::crd(),
+        TicketConfiguration::crd(),
+        SecurityFinding::crd(),
+    ]
 }

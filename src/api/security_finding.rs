@@ -31,10 +31,24 @@ use super::common::{Severity, State};
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Ticket", type_ = "string", json_path = ".status.ticket.key"),
     printcolumn(name = "Jira Status", type_ = "string", json_path = ".status.ticket.status.name"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
-    printcolumn(name = "Assignee", type_ = "string", json_path = ".status.ticket.assignee", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Assignee",
+        type_ = "string",
+        json_path = ".status.ticket.assignee",
+        priority = 1
+    ),
     printcolumn(name = "Asset", type_ = "string", json_path = ".spec.asset.name", priority = 1),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.ticket.url", priority = 1)
 )]

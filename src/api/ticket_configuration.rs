@@ -27,11 +27,20 @@ use super::security_finding::Category;
     printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connectionRef.name"),
     printcolumn(name = "Project", type_ = "string", json_path = ".spec.projectKey"),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.issueType"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Ticketed", type_ = "integer", json_path = ".status.findings.ticketed"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.findings.pending"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +56,10 @@ pub struct TicketConfigurationSpec {
     /// Name under which tickets of this configuration are found again, for ever. Default `<namespace>/<name>`. Keep it when
     /// a configuration is renamed or moved, and its tickets come along. It cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$")
+    )]
     pub identity: Option<String>,
     /// Key of the Jira project, for example `SEC`. Case-sensitive.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Z][A-Z0-9_]*$"))]

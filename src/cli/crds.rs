@@ -30,7 +30,11 @@ pub fn yaml() -> Result<String, String> {
 fn drop_unknown_formats(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            if members.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+            if members
+                .get("format")
+                .and_then(Value::as_str)
+                .is_some_and(|format| format.starts_with("uint"))
+            {
                 members.remove("format");
             }
             members.values_mut().for_each(drop_unknown_formats);
@@ -46,7 +50,9 @@ fn drop_unknown_formats(value: &mut Value) {
 ///
 /// When standard output cannot be written.
 pub fn print() -> Result<(), String> {
-    std::io::stdout().write_all(yaml()?.as_bytes()).map_err(|error| error.to_string())
+    std::io::stdout()
+        .write_all(yaml()?.as_bytes())
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -56,6 +62,9 @@ mod tests {
     #[test]
     fn the_committed_definitions_are_the_generated_ones() {
         let committed = include_str!("../../crds/crds.yaml");
-        assert!(committed == yaml().unwrap(), "crds/crds.yaml is out of date: cargo run -- crds > crds/crds.yaml");
+        assert!(
+            committed == yaml().unwrap(),
+            "crds/crds.yaml is out of date: cargo run -- crds > crds/crds.yaml"
+        );
     }
 }

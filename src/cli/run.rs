@@ -36,19 +36,44 @@ const MAX_INSTANCE_ID: usize = 40;
 pub struct RunArgs {
     /// Host that connections may lead to, such as acme.atlassian.net; repeat it or separate by commas.
     /// `*.example.com` allows every host below example.com.
-    #[arg(long = "allow-host", env = "JFO_ALLOW_HOST", value_delimiter = ',', value_name = "HOST")]
+    #[arg(
+        long = "allow-host",
+        env = "JFO_ALLOW_HOST",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
     allow_hosts: Vec<String>,
     /// Host, or host:port, that may be reached over plain http. For tests. It must be allowed as well.
-    #[arg(long = "insecure-host", env = "JFO_INSECURE_HOST", value_delimiter = ',', value_name = "HOST[:PORT]")]
+    #[arg(
+        long = "insecure-host",
+        env = "JFO_INSECURE_HOST",
+        value_delimiter = ',',
+        value_name = "HOST[:PORT]"
+    )]
     insecure_hosts: Vec<String>,
     /// Where API tokens with scopes are sent.
-    #[arg(long, env = "JFO_GATEWAY_URL", default_value = "https://api.atlassian.com", value_name = "URL")]
+    #[arg(
+        long,
+        env = "JFO_GATEWAY_URL",
+        default_value = "https://api.atlassian.com",
+        value_name = "URL"
+    )]
     gateway_url: String,
     /// Where health and metrics are served.
-    #[arg(long, env = "JFO_HTTP_ADDRESS", default_value = "0.0.0.0:8080", value_name = "IP:PORT")]
+    #[arg(
+        long,
+        env = "JFO_HTTP_ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_name = "IP:PORT"
+    )]
     http_address: SocketAddr,
     /// Namespace to work in; repeatable. Default: the whole cluster.
-    #[arg(long = "watch-namespace", env = "JFO_WATCH_NAMESPACE", value_delimiter = ',', value_name = "NAMESPACE")]
+    #[arg(
+        long = "watch-namespace",
+        env = "JFO_WATCH_NAMESPACE",
+        value_delimiter = ',',
+        value_name = "NAMESPACE"
+    )]
     watch_namespaces: Vec<String>,
     /// Namespace whose configurations may take findings of other namespaces; repeatable.
     #[arg(
@@ -83,7 +108,9 @@ pub struct RunArgs {
 
 fn instance_id(text: &str) -> Result<String, String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let inner = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let inner = text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if text.len() > MAX_INSTANCE_ID {
         return Err(format!("must be at most {MAX_INSTANCE_ID} characters"));
     }
@@ -103,15 +130,22 @@ impl RunArgs {
         let allowed_hosts = cleaned(self.allow_hosts);
         let insecure_hosts = cleaned(self.insecure_hosts);
         if allowed_hosts.is_empty() {
-            return Err("no host is allowed: give --allow-host (JFO_ALLOW_HOST), for example acme.atlassian.net".into());
+            return Err(
+                "no host is allowed: give --allow-host (JFO_ALLOW_HOST), for example acme.atlassian.net".into(),
+            );
         }
         if let Some(wrong) = allowed_hosts.iter().find(|host| !is_host_pattern(host)) {
             return Err(format!(
                 "--allow-host {wrong:?} must be a host such as acme.atlassian.net, or *.example.com; no scheme, port or path"
             ));
         }
-        if let Some(wrong) = insecure_hosts.iter().find(|host| !is_host(host.split(':').next().unwrap_or_default())) {
-            return Err(format!("--insecure-host {wrong:?} must be a host or host:port, without scheme or wildcard"));
+        if let Some(wrong) = insecure_hosts
+            .iter()
+            .find(|host| !is_host(host.split(':').next().unwrap_or_default()))
+        {
+            return Err(format!(
+                "--insecure-host {wrong:?} must be a host or host:port, without scheme or wildcard"
+            ));
         }
         let gateway = reqwest::Url::parse(&self.gateway_url).map_err(|error| format!("--gateway-url: {error}"))?;
         let insecure_gateway = gateway.scheme() == "http" && is_insecure(&gateway, &insecure_hosts);
@@ -152,11 +186,16 @@ impl RunArgs {
 fn cleaned(values: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let trimmed = values.into_iter().map(|value| value.trim().to_ascii_lowercase());
-    trimmed.filter(|value| !value.is_empty() && seen.insert(value.clone())).collect()
+    trimmed
+        .filter(|value| !value.is_empty() && seen.insert(value.clone()))
+        .collect()
 }
 
 fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
 
 fn is_host_pattern(text: &str) -> bool {
@@ -182,10 +221,17 @@ pub async fn run(args: RunArgs) -> Result<(), String> {
     let (trigger, shutdown) = Shutdown::new();
     shutdown::on_signals(trigger).map_err(|error| format!("cannot wait for signals: {error}"))?;
 
-    let gates = [readiness::CRDS, readiness::CONNECTIONS, readiness::CONFIGURATIONS, readiness::FINDINGS];
+    let gates = [
+        readiness::CRDS,
+        readiness::CONNECTIONS,
+        readiness::CONFIGURATIONS,
+        readiness::FINDINGS,
+    ];
     let readiness = Readiness::new(&gates);
     let metrics = Arc::new(Metrics::new());
-    let server = Server::bind(http_address).await.map_err(|error| format!("--http-address {http_address}: {error}"))?;
+    let server = Server::bind(http_address)
+        .await
+        .map_err(|error| format!("--http-address {http_address}: {error}"))?;
     // The server outlives the controllers: while they drain, the probes are still answered.
     let (stop_server, server_shutdown) = Shutdown::new();
     let serving = tokio::spawn(server.serve(Arc::clone(&metrics), readiness.clone(), server_shutdown));
@@ -222,8 +268,14 @@ pub async fn run(args: RunArgs) -> Result<(), String> {
 /// Runs the controllers until the shutdown and gives them time to finish what is in flight.
 async fn work(context: Context, shutdown: &Shutdown) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(named("JiraConnection controller", jira_connection::run(context.clone(), shutdown.clone())));
-    tasks.spawn(named("TicketConfiguration controller", ticket_configuration::run(context.clone(), shutdown.clone())));
+    tasks.spawn(named(
+        "JiraConnection controller",
+        jira_connection::run(context.clone(), shutdown.clone()),
+    ));
+    tasks.spawn(named(
+        "TicketConfiguration controller",
+        ticket_configuration::run(context.clone(), shutdown.clone()),
+    ));
     tasks.spawn(named("ticket controller", {
         let (context, shutdown) = (context.clone(), shutdown.clone());
         async move {
@@ -252,7 +304,10 @@ async fn work(context: Context, shutdown: &Shutdown) {
     let drained = tokio::time::timeout(DRAIN_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
         let seconds = DRAIN_LIMIT.as_secs();
-        tracing::warn!(seconds, "work in flight did not finish in time; it is taken up at the next start");
+        tracing::warn!(
+            seconds,
+            "work in flight did not finish in time; it is taken up at the next start"
+        );
     }
 }
 
@@ -402,8 +457,16 @@ mod tests {
 
     #[test]
     fn lists_are_given_by_repetition_or_commas() {
-        let settings = settings(&["--allow-host", "A.example.com, *.b.example.com", "--allow-host", "c.example.com"]);
-        assert_eq!(settings.unwrap().allowed_hosts, ["a.example.com", "*.b.example.com", "c.example.com"]);
+        let settings = settings(&[
+            "--allow-host",
+            "A.example.com, *.b.example.com",
+            "--allow-host",
+            "c.example.com",
+        ]);
+        assert_eq!(
+            settings.unwrap().allowed_hosts,
+            ["a.example.com", "*.b.example.com", "c.example.com"]
+        );
     }
 
     #[test]
@@ -415,11 +478,18 @@ mod tests {
             (&["--insecure-host", "*.a.example.com"], "--insecure-host"),
             (&["--gateway-url", "http://127.0.0.1:1"], "--gateway-url"),
             (&["--send-window", "0s"], "--send-window"),
-            (&["--watch-namespace", "a", "--shared-configuration-namespace", "b"], "--watch-namespace"),
+            (
+                &["--watch-namespace", "a", "--shared-configuration-namespace", "b"],
+                "--watch-namespace",
+            ),
             (&["--concurrency", "0"], "--concurrency"),
         ];
         for (flags, named) in cases {
-            let with_host: Vec<&str> = if flags[0] == "--allow-host" { vec![] } else { host.to_vec() };
+            let with_host: Vec<&str> = if flags[0] == "--allow-host" {
+                vec![]
+            } else {
+                host.to_vec()
+            };
             let refused = settings(&[with_host.as_slice(), flags].concat()).unwrap_err();
             assert!(refused.contains(named), "{refused}");
         }

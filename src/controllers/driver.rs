@@ -36,7 +36,13 @@ pub trait Kind:
 }
 
 impl<K> Kind for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -55,7 +61,11 @@ pub trait Reconciler<K: Kind>: Send + Sync + 'static {
     fn listed(&self);
 
     /// One pass. Says whether it wrote anything and when the next one is due.
-    fn reconcile(&self, key: ObjectKey, object: Arc<K>) -> impl Future<Output = Result<(Outcome, Duration), PassError>> + Send;
+    fn reconcile(
+        &self,
+        key: ObjectKey,
+        object: Arc<K>,
+    ) -> impl Future<Output = Result<(Outcome, Duration), PassError>> + Send;
 }
 
 /// A pass that failed for a reason outside of the object.
@@ -83,7 +93,10 @@ impl<K> Objects<K> {
     /// All of them.
     pub fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
         let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
+        objects
+            .iter()
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect()
     }
 
     /// Whether there is one of this key.
@@ -93,11 +106,18 @@ impl<K> Objects<K> {
 
     fn keys_in(&self, namespace: Option<&str>) -> Vec<ObjectKey> {
         let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        objects.keys().filter(|key| namespace.is_none_or(|one| one == key.namespace)).cloned().collect()
+        objects
+            .keys()
+            .filter(|key| namespace.is_none_or(|one| one == key.namespace))
+            .cloned()
+            .collect()
     }
 
     fn put(&self, key: ObjectKey, object: Arc<K>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, object);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, object);
     }
 
     fn remove(&self, key: &ObjectKey) {
@@ -174,8 +194,11 @@ pub async fn run<K: Kind, R: Reconciler<K>>(
     shutdown: &Shutdown,
 ) {
     let watched = &context.settings.watch_namespaces;
-    let namespaces: Vec<Option<String>> =
-        if watched.is_empty() { vec![None] } else { watched.iter().cloned().map(Some).collect() };
+    let namespaces: Vec<Option<String>> = if watched.is_empty() {
+        vec![None]
+    } else {
+        watched.iter().cloned().map(Some).collect()
+    };
     let unlisted = Arc::new(std::sync::atomic::AtomicUsize::new(namespaces.len()));
     let controllers = namespaces.into_iter().map(|namespace| {
         let follower = Follower {
@@ -261,7 +284,10 @@ fn woken<K: Kind>(
     keys(wake)
         .flat_map(move |key| {
             let known = objects.keys_in(namespace.as_deref());
-            let keys = known.into_iter().filter(|one| key.as_ref().is_none_or(|key| key == one)).collect::<Vec<_>>();
+            let keys = known
+                .into_iter()
+                .filter(|one| key.as_ref().is_none_or(|key| key == one))
+                .collect::<Vec<_>>();
             stream::iter(keys)
         })
         .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
@@ -300,7 +326,13 @@ pub async fn with_deadline<T>(call: impl Future<Output = Result<T, kube::Error>>
 /// A recorder of events in the operator's name.
 pub fn recorder(client: Client) -> Recorder {
     let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    Recorder::new(client, Reporter { controller: FIELD_MANAGER.to_owned(), instance })
+    Recorder::new(
+        client,
+        Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance,
+        },
+    )
 }
 
 /// Tells of a new reason of the Ready condition. A failure is logged and hinders nothing.

@@ -26,7 +26,10 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The key of an object of a namespaced kind.
     pub fn of<K: kube::ResourceExt>(object: &K) -> Self {
-        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
     }
 }
 
@@ -91,7 +94,10 @@ impl ConfigurationEntry {
 pub fn connection_key(configuration: &ObjectKey, spec: &TicketConfigurationSpec) -> ObjectKey {
     let reference = &spec.connection_ref;
     ObjectKey {
-        namespace: reference.namespace.clone().unwrap_or_else(|| configuration.namespace.clone()),
+        namespace: reference
+            .namespace
+            .clone()
+            .unwrap_or_else(|| configuration.namespace.clone()),
         name: reference.name.clone(),
     }
 }
@@ -124,7 +130,10 @@ pub type Configurations = Registry<ConfigurationEntry>;
 
 impl<T: Clone> Default for Registry<T> {
     fn default() -> Self {
-        Self { entries: RwLock::default(), changes: broadcast::channel(1024).0 }
+        Self {
+            entries: RwLock::default(),
+            changes: broadcast::channel(1024).0,
+        }
     }
 }
 
@@ -136,18 +145,29 @@ impl<T: Clone> Registry<T> {
 
     /// All entries, by key.
     pub fn all(&self) -> Vec<(ObjectKey, T)> {
-        self.read().iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+        self.read()
+            .iter()
+            .map(|(key, entry)| (key.clone(), entry.clone()))
+            .collect()
     }
 
     /// Puts an entry and tells the readers.
     pub fn put(&self, key: ObjectKey, entry: T) {
-        self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key.clone(), entry);
+        self.entries
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(key.clone(), entry);
         let _ = self.changes.send(key);
     }
 
     /// Removes an entry and tells the readers.
     pub fn remove(&self, key: &ObjectKey) {
-        let removed = self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(key).is_some();
+        let removed = self
+            .entries
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(key)
+            .is_some();
         if removed {
             let _ = self.changes.send(key.clone());
         }
@@ -170,17 +190,27 @@ pub struct FindingTallies(RwLock<BTreeMap<ObjectKey, FindingCounts>>);
 impl FindingTallies {
     /// The counts of a configuration; `None` before they have been counted.
     pub fn get(&self, configuration: &ObjectKey) -> Option<FindingCounts> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(configuration).copied()
+        self.0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(configuration)
+            .copied()
     }
 
     /// Replaces the counts of a configuration.
     pub fn set(&self, configuration: ObjectKey, counts: FindingCounts) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(configuration, counts);
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(configuration, counts);
     }
 
     /// Forgets a configuration.
     pub fn remove(&self, configuration: &ObjectKey) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(configuration);
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(configuration);
     }
 }
 

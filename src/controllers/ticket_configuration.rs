@@ -52,11 +52,7 @@ pub async fn run(context: Context, shutdown: Shutdown) {
 }
 
 /// Wakes the configurations that use a connection when it changes.
-async fn wake_users(
-    context: Context,
-    objects: Arc<Objects<TicketConfiguration>>,
-    wake: broadcast::Sender<ObjectKey>,
-) {
+async fn wake_users(context: Context, objects: Arc<Objects<TicketConfiguration>>, wake: broadcast::Sender<ObjectKey>) {
     let mut changes = driver::keys(context.connections.changes());
     while let Some(changed) = changes.next().await {
         for (key, object) in objects.all() {
@@ -127,6 +123,10 @@ impl Reconciler<TicketConfiguration> for Controller {
     ) -> Result<(Outcome, Duration), PassError> {
         // What a connection is can be told only when all of them have been listed.
         self.context.readiness.wait(readiness::CONNECTIONS).await;
+        if self.awaits_connection(&key, &object) {
+            // Whatever was said before stands until the connection is known; it wakes this configuration.
+            return Ok((Outcome::Unchanged, Duration::from_secs(5)));
+        }
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         let verdict = self.judge(&key, &object, &mut memory).await;
         self.publish(&key, &object, &verdict.state);
@@ -140,7 +140,10 @@ impl Reconciler<TicketConfiguration> for Controller {
             }
         }
         if let Some(memory) = memory.filter(|_| self.objects.contains(&key)) {
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key, memory);
+            self.memory
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key, memory);
         }
         let (outcome, again) = written?;
         Ok((outcome, again.unwrap_or(wait).max(Duration::from_millis(100))))
@@ -172,15 +175,26 @@ impl Controller {
         }
     }
 
+    /// Whether the connection exists and has not been tested yet by this process.
+    fn awaits_connection(&self, key: &ObjectKey, object: &TicketConfiguration) -> bool {
+        let entry = self.context.connections.get(&connection_key(key, &object.spec));
+        !object.spec.suspend && entry.is_some_and(|entry| entry.state.is_none())
+    }
+
     /// The connection, if the configuration may be acted upon and the connection works.
     fn connection(&self, key: &ObjectKey, object: &TicketConfiguration) -> Result<Arc<Connection>, Problem> {
         configuration::check_spec(&object.spec)?;
         let identity = identity_of(object);
         let rank = |key: &ObjectKey, object: &TicketConfiguration| {
-            (object.metadata.creation_timestamp.as_ref().map(|time| time.0), key.clone())
+            (
+                object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+                key.clone(),
+            )
         };
         let all = self.objects.all();
-        let mut others = all.iter().filter(|(other, object)| other != key && identity_of(object) == identity);
+        let mut others = all
+            .iter()
+            .filter(|(other, object)| other != key && identity_of(object) == identity);
         if let Some((first, _)) =
             others.find(|(other, earlier)| configuration::came_first(rank(other, earlier), rank(key, object)))
         {
@@ -191,19 +205,41 @@ impl Controller {
             let message = format!("JiraConnection {wanted} does not exist, or is in a namespace that is not watched");
             return Err(Problem::stalled(Reason::ConnectionNotFound, message));
         };
-        if !spec_allows(&wanted, &entry.spec, &key.namespace, &self.context.namespaces.of(&key.namespace)) {
+        if !spec_allows(
+            &wanted,
+            &entry.spec,
+            &key.namespace,
+            &self.context.namespaces.of(&key.namespace),
+        ) {
             // Told by retry rather than by event when the labels of the namespace arrive or change.
-            let message =
-                format!("JiraConnection {wanted} does not allow namespace {} (allowedNamespaces)", key.namespace);
+            let message = format!(
+                "JiraConnection {wanted} does not allow namespace {} (allowedNamespaces)",
+                key.namespace
+            );
             return Err(Problem::stalled(Reason::ConnectionNotAllowed, message));
         }
         match entry.state {
             Some(Ok(connection)) => Ok(connection),
-            None => Err(Problem::waiting(Reason::ConnectionNotReady, format!("JiraConnection {wanted} is being tested"))),
-            Some(Err(Fault { reason, message, stalled })) => {
+            None => Err(Problem::waiting(
+                Reason::ConnectionNotReady,
+                format!("JiraConnection {wanted} is being tested"),
+            )),
+            Some(Err(Fault {
+                reason,
+                message,
+                stalled,
+            })) => {
                 let message = format!("JiraConnection {wanted}: {reason}: {message}");
-                let progress = if stalled { Progress::Stalled } else { Progress::Reconciling };
-                Err(Problem { reason: Reason::ConnectionNotReady, message, progress })
+                let progress = if stalled {
+                    Progress::Stalled
+                } else {
+                    Progress::Reconciling
+                };
+                Err(Problem {
+                    reason: Reason::ConnectionNotReady,
+                    message,
+                    progress,
+                })
             }
         }
     }
@@ -229,15 +265,20 @@ impl Controller {
         }
         let found = connection.metadata.resolve(&spec.project_key, &spec.issue_type).await;
         let before = memory.take();
-        let result = found.map_err(|error| configuration::lookup_problem(&error)).and_then(|project| {
-            let remark = configuration::check(spec, &project)?;
-            let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
-            // Tickets are woken by another Arc: the same words are no reason.
-            let kept = old.filter(|old| old.remark == remark && configuration::same(&old.project, &project));
-            Ok(kept.map_or_else(|| Arc::new(ResolvedConfiguration { project, remark }), Arc::clone))
-        });
+        let result = found
+            .map_err(|error| configuration::lookup_problem(&error))
+            .and_then(|project| {
+                let remark = configuration::check(spec, &project)?;
+                let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
+                // Tickets are woken by another Arc: the same words are no reason.
+                let kept = old.filter(|old| old.remark == remark && configuration::same(&old.project, &project));
+                Ok(kept.map_or_else(|| Arc::new(ResolvedConfiguration { project, remark }), Arc::clone))
+            });
         let same_generation = before.as_ref().is_some_and(|memory| memory.generation == generation);
-        let failures = before.as_ref().filter(|_| same_generation && failed_before).map_or(0, |memory| memory.failures);
+        let failures = before
+            .as_ref()
+            .filter(|_| same_generation && failed_before)
+            .map_or(0, |memory| memory.failures);
         let wait = match &result {
             Ok(_) => RESOLVE_INTERVAL,
             Err(_) => RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1),
@@ -299,14 +340,18 @@ impl Controller {
         let generation = object.metadata.generation.unwrap_or_default();
         let mut next = current.clone();
         next.observed_generation = Some(generation);
-        next.conditions =
-            standing::conditions(&current.conditions, &verdict.standing, generation, Timestamp::now());
+        next.conditions = standing::conditions(&current.conditions, &verdict.standing, generation, Timestamp::now());
         next.resolved = verdict.resolved.clone().or(next.resolved);
         next.findings = counts.or(next.findings);
         let version = object.resource_version().unwrap_or_default();
-        let Some(patch) = status_patch(&current, &next, &version) else { return Ok((Outcome::Unchanged, None)) };
+        let Some(patch) = status_patch(&current, &next, &version) else {
+            return Ok((Outcome::Unchanged, None));
+        };
         let api: Api<TicketConfiguration> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         match with_deadline(api.patch_status(&key.name, &params, &Patch::Merge(patch))).await {
             Ok(_) => {}
             // Changed meanwhile, or gone: the watch tells.
@@ -319,7 +364,14 @@ impl Controller {
         let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
         if reason_of(&current.conditions, ConditionType::Ready) != Some(reason) {
             let ObjectKey { namespace, name } = key;
-            tracing::info!(kind = "TicketConfiguration", namespace, name, reason, detail = message, "configuration changed");
+            tracing::info!(
+                kind = "TicketConfiguration",
+                namespace,
+                name,
+                reason,
+                detail = message,
+                "configuration changed"
+            );
             // A connection that is not ready has its own event.
             let warning = standing.progress != Progress::Ready && standing.progress != Progress::Resting;
             let waits = standing.reason == Reason::ConnectionNotReady && standing.progress == Progress::Reconciling;
@@ -333,11 +385,23 @@ impl Controller {
 
 impl Verdict {
     fn of_problem(problem: &Problem) -> Self {
-        let Problem { reason, message, progress } = problem.clone();
+        let Problem {
+            reason,
+            message,
+            progress,
+        } = problem.clone();
         Self {
-            standing: Standing { progress, reason, message: message.clone() },
+            standing: Standing {
+                progress,
+                reason,
+                message: message.clone(),
+            },
             resolved: None,
-            state: Err(Fault { reason, message, stalled: progress == Progress::Stalled }),
+            state: Err(Fault {
+                reason,
+                message,
+                stalled: progress == Progress::Stalled,
+            }),
         }
     }
 }

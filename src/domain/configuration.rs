@@ -34,12 +34,20 @@ pub struct Problem {
 impl Problem {
     /// Only a person can cure it.
     pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), progress: Progress::Stalled }
+        Self {
+            reason,
+            message: message.into(),
+            progress: Progress::Stalled,
+        }
     }
 
     /// It may pass by itself.
     pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), progress: Progress::Reconciling }
+        Self {
+            reason,
+            message: message.into(),
+            progress: Progress::Reconciling,
+        }
     }
 }
 
@@ -53,12 +61,19 @@ pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Problem> {
     if !unknown.is_empty() {
         return Err(Problem::stalled(
             Reason::UnrecognisedValue,
-            format!("this version of the operator does not know the value of {}", unknown.join(", ")),
+            format!(
+                "this version of the operator does not know the value of {}",
+                unknown.join(", ")
+            ),
         ));
     }
     if spec.suspend {
         let message = "spec.suspend is set: findings keep what they have and wait".to_owned();
-        return Err(Problem { reason: Reason::Suspended, message, progress: Progress::Resting });
+        return Err(Problem {
+            reason: Reason::Suspended,
+            message,
+            progress: Progress::Resting,
+        });
     }
     Ok(())
 }
@@ -68,16 +83,43 @@ fn unrecognised(spec: &TicketConfigurationSpec) -> Vec<&'static str> {
     let selector = &spec.selector;
     let checks = [
         (spec.mode == Mode::Unrecognised, "mode"),
-        (spec.finding_namespaces.from == NamespacesFrom::Unrecognised, "findingNamespaces.from"),
-        (spec.status_sync.direction == Direction::Unrecognised, "statusSync.direction"),
-        (spec.status_sync.conflict_policy == ConflictPolicy::Unrecognised, "statusSync.conflictPolicy"),
-        (spec.status_sync.mapping.iter().any(|one| one.state == State::Unrecognised), "statusSync.mapping"),
+        (
+            spec.finding_namespaces.from == NamespacesFrom::Unrecognised,
+            "findingNamespaces.from",
+        ),
+        (
+            spec.status_sync.direction == Direction::Unrecognised,
+            "statusSync.direction",
+        ),
+        (
+            spec.status_sync.conflict_policy == ConflictPolicy::Unrecognised,
+            "statusSync.conflictPolicy",
+        ),
+        (
+            spec.status_sync
+                .mapping
+                .iter()
+                .any(|one| one.state == State::Unrecognised),
+            "statusSync.mapping",
+        ),
         (spec.deletion_policy == DeletionPolicy::Unrecognised, "deletionPolicy"),
-        (selector.min_severity == Some(Severity::Unrecognised), "selector.minSeverity"),
-        (selector.severities.contains(&Severity::Unrecognised), "selector.severities"),
-        (selector.categories.iter().any(|one| one.as_str() == "Unrecognised"), "selector.categories"),
+        (
+            selector.min_severity == Some(Severity::Unrecognised),
+            "selector.minSeverity",
+        ),
+        (
+            selector.severities.contains(&Severity::Unrecognised),
+            "selector.severities",
+        ),
+        (
+            selector.categories.iter().any(|one| one.as_str() == "Unrecognised"),
+            "selector.categories",
+        ),
     ];
-    checks.into_iter().filter_map(|(unknown, name)| unknown.then_some(name)).collect()
+    checks
+        .into_iter()
+        .filter_map(|(unknown, name)| unknown.then_some(name))
+        .collect()
 }
 
 /// Who came first of two configurations of one identity: the older, then the first by namespace and name.
@@ -96,7 +138,10 @@ pub fn identity_taken(identity: &str, by: &str) -> Problem {
 
 /// A remark where `findingNamespaces` asks for more than the operator allows.
 pub fn not_shared(spec: &TicketConfigurationSpec, namespace: &str, shared: &[String]) -> Option<String> {
-    let others = matches!(spec.finding_namespaces.from, NamespacesFrom::All | NamespacesFrom::Selector);
+    let others = matches!(
+        spec.finding_namespaces.from,
+        NamespacesFrom::All | NamespacesFrom::Selector
+    );
     (others && !shared.iter().any(|one| one == namespace)).then(|| {
         format!(
             "{}: only findings of namespace {namespace} are taken, as the operator runs without \
@@ -160,19 +205,31 @@ fn required<'a>(spec: &TicketConfigurationSpec, project: &'a ProjectMeta) -> imp
 
 fn describe(field: &FieldMeta) -> String {
     let values: Vec<String> = field.allowed_values.iter().filter_map(value_name).collect();
-    let allowed = if values.is_empty() { String::new() } else { format!(", one of {}", listed(&values, MAX_LISTED)) };
+    let allowed = if values.is_empty() {
+        String::new()
+    } else {
+        format!(", one of {}", listed(&values, MAX_LISTED))
+    };
     format!("{} ({}{allowed})", field.name, field.field_id)
 }
 
 fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Problem> {
-    let Some(remap) = &spec.priority.remap else { return Ok(None) };
+    let Some(remap) = &spec.priority.remap else {
+        return Ok(None);
+    };
     let Some(field) = project.field(PRIORITY) else {
-        return Ok(Some(format!("issues of {} have no priority field, so none is sent", project.key)));
+        return Ok(Some(format!(
+            "issues of {} have no priority field, so none is sent",
+            project.key
+        )));
     };
     let names: Vec<String> = field.allowed_values.iter().filter_map(value_name).collect();
     let exists = |wanted: &str| {
         names.iter().any(|name| name.to_lowercase() == wanted.to_lowercase())
-            || field.allowed_values.iter().any(|value| value_id(value).as_deref() == Some(wanted))
+            || field
+                .allowed_values
+                .iter()
+                .any(|value| value_id(value).as_deref() == Some(wanted))
     };
     let unknown: Vec<String> = Severity::ALL
         .iter()
@@ -228,37 +285,63 @@ pub fn same(one: &ProjectMeta, other: &ProjectMeta) -> bool {
         && one.fields == other.fields
         && one.statuses == other.statuses
         && one.priorities == other.priorities
-        && one.resolutions == other.resolutions
 }
 
 /// What the names in a spec mean, for the status.
 pub fn resolved(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resolved {
-    let priorities = project.field(PRIORITY).map(|field| field.allowed_values.iter().filter_map(value_name).collect::<Vec<_>>());
+    let priorities = project
+        .field(PRIORITY)
+        .map(|field| field.allowed_values.iter().filter_map(value_name).collect::<Vec<_>>());
     Resolved {
         project_id: project.project_id.clone(),
         issue_type_id: project.issue_type.id.clone(),
-        statuses: project.statuses.iter().map(|status| status.name.clone()).take(MAX_STATUS_NAMES).collect(),
-        priorities: priorities.unwrap_or_default().into_iter().take(MAX_STATUS_NAMES).collect(),
-        required_fields: required(spec, project).map(|field| field.name.clone()).take(MAX_STATUS_NAMES).collect(),
+        statuses: project
+            .statuses
+            .iter()
+            .map(|status| status.name.clone())
+            .take(MAX_STATUS_NAMES)
+            .collect(),
+        priorities: priorities
+            .unwrap_or_default()
+            .into_iter()
+            .take(MAX_STATUS_NAMES)
+            .collect(),
+        required_fields: required(spec, project)
+            .map(|field| field.name.clone())
+            .take(MAX_STATUS_NAMES)
+            .collect(),
     }
 }
 
 /// How a configuration that can be used stands.
 pub fn usable(spec: &TicketConfigurationSpec, project: &ProjectMeta, dry_run: bool, remark: Option<&str>) -> Standing {
-    let place = format!("{} issues to {} ({})", project.issue_type.name, project.key, project.name);
+    let place = format!(
+        "{} issues to {} ({})",
+        project.issue_type.name, project.key, project.name
+    );
     let (reason, text) = if dry_run {
-        (Reason::DryRun, format!("would write {place}; the operator runs with --dry-run"))
+        (
+            Reason::DryRun,
+            format!("would write {place}; the operator runs with --dry-run"),
+        )
     } else if spec.mode == Mode::Live {
         (Reason::Ready, format!("writes {place}"))
     } else {
         (Reason::DryRun, format!("would write {place}; mode is DryRun"))
     };
     let message = remark.map_or_else(|| text.clone(), |remark| format!("{text}; {remark}"));
-    Standing { progress: Progress::Ready, reason, message }
+    Standing {
+        progress: Progress::Ready,
+        reason,
+        message,
+    }
 }
 
 fn value_name(value: &Value) -> Option<String> {
-    ["name", "value", "key", "id"].iter().find_map(|member| value.get(member)?.as_str()).map(str::to_owned)
+    ["name", "value", "key", "id"]
+        .iter()
+        .find_map(|member| value.get(member)?.as_str())
+        .map(str::to_owned)
 }
 
 fn value_id(value: &Value) -> Option<String> {
@@ -270,7 +353,12 @@ fn value_id(value: &Value) -> Option<String> {
 }
 
 fn listed(names: &[String], most: usize) -> String {
-    let shown = names.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .take(most)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     match names.len().saturating_sub(most) {
         0 if names.is_empty() => "none".to_owned(),
         0 => shown,
@@ -299,11 +387,18 @@ mod tests {
             project_id: "10000".into(),
             key: "SEC".into(),
             name: "Security".into(),
-            issue_type: IssueTypeMeta { id: "1".into(), name: "Bug".into(), subtask: false },
+            issue_type: IssueTypeMeta {
+                id: "1".into(),
+                name: "Bug".into(),
+                subtask: false,
+            },
             fields: serde_json::from_value(fields).unwrap(),
-            statuses: vec![StatusDetails { id: "3".into(), name: "To Do".into(), category: StatusCategory::New }],
+            statuses: vec![StatusDetails {
+                id: "3".into(),
+                name: "To Do".into(),
+                category: StatusCategory::New,
+            }],
             priorities: vec![],
-            resolutions: vec![],
         }
     }
 
@@ -315,7 +410,9 @@ mod tests {
 
     #[test]
     fn required_fields_are_named_with_id_and_values() {
-        let values: Vec<Value> = (0..12).map(|n| json!({"id": n.to_string(), "value": format!("v{n}")})).collect();
+        let values: Vec<Value> = (0..12)
+            .map(|n| json!({"id": n.to_string(), "value": format!("v{n}")}))
+            .collect();
         let project = world(json!([
             {"fieldId": "summary", "name": "Summary", "required": true},
             {"fieldId": "reporter", "name": "Reporter", "required": true},
@@ -324,7 +421,11 @@ mod tests {
         ]));
         let problem = check(&spec(json!({})), &project).unwrap_err();
         assert_eq!(problem.reason, Reason::RequiredFieldsMissing);
-        assert!(problem.message.contains("Team (customfield_1, one of v0,"), "{}", problem.message);
+        assert!(
+            problem.message.contains("Team (customfield_1, one of v0,"),
+            "{}",
+            problem.message
+        );
         assert!(problem.message.contains("v9 and 2 more"), "{}", problem.message);
         assert!(!problem.message.contains("Filled") && !problem.message.contains("Reporter"));
         assert_eq!(resolved(&spec(json!({})), &project).required_fields, ["Team"]);
@@ -342,13 +443,19 @@ mod tests {
         assert_eq!(problem.reason, Reason::PriorityNotFound);
         assert!(problem.message.ends_with("it has High"), "{}", problem.message);
         let without = world(json!([]));
-        assert!(check(&spec(remap("High")), &without).unwrap().unwrap().contains("no priority field"));
+        assert!(
+            check(&spec(remap("High")), &without)
+                .unwrap()
+                .unwrap()
+                .contains("no priority field")
+        );
     }
 
     #[test]
     fn statuses_of_the_mapping_must_exist() {
         let project = world(json!([]));
-        let mapping = |name: &str| spec(json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": [name]}]}}));
+        let mapping =
+            |name: &str| spec(json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": [name]}]}}));
         assert_eq!(check(&mapping("to do"), &project), Ok(None));
         assert_eq!(check(&mapping("3"), &project), Ok(None));
         let problem = check(&mapping("Backlog"), &project).unwrap_err();
@@ -359,10 +466,16 @@ mod tests {
     #[test]
     fn unknown_values_stall_and_suspend_rests() {
         let problem = check_spec(&spec(json!({"mode": "Later", "deletionPolicy": "Shred"}))).unwrap_err();
-        assert_eq!((problem.reason, problem.progress), (Reason::UnrecognisedValue, Progress::Stalled));
+        assert_eq!(
+            (problem.reason, problem.progress),
+            (Reason::UnrecognisedValue, Progress::Stalled)
+        );
         assert!(problem.message.ends_with("mode, deletionPolicy"), "{}", problem.message);
         let problem = check_spec(&spec(json!({"suspend": true}))).unwrap_err();
-        assert_eq!((problem.reason, problem.progress), (Reason::Suspended, Progress::Resting));
+        assert_eq!(
+            (problem.reason, problem.progress),
+            (Reason::Suspended, Progress::Resting)
+        );
     }
 
     #[test]
@@ -377,7 +490,10 @@ mod tests {
     fn a_usable_configuration_says_where_it_writes() {
         let project = world(json!([]));
         let live = usable(&spec(json!({})), &project, false, None);
-        assert_eq!((live.reason, live.message.as_str()), (Reason::Ready, "writes Bug issues to SEC (Security)"));
+        assert_eq!(
+            (live.reason, live.message.as_str()),
+            (Reason::Ready, "writes Bug issues to SEC (Security)")
+        );
         let dry = usable(&spec(json!({"mode": "DryRun"})), &project, false, Some("r"));
         assert_eq!(dry.reason, Reason::DryRun);
         assert!(dry.message.starts_with("would write Bug issues") && dry.message.ends_with("; r"));
@@ -386,7 +502,11 @@ mod tests {
     #[test]
     fn namespaces_beyond_the_own_need_permission() {
         let all = spec(json!({"findingNamespaces": {"from": "All"}}));
-        assert!(not_shared(&all, "shop", &[]).unwrap().contains("--shared-configuration-namespace shop"));
+        assert!(
+            not_shared(&all, "shop", &[])
+                .unwrap()
+                .contains("--shared-configuration-namespace shop")
+        );
         assert_eq!(not_shared(&all, "shop", &["shop".to_owned()]), None);
         assert_eq!(not_shared(&spec(json!({})), "shop", &[]), None);
     }

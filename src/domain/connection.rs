@@ -37,7 +37,11 @@ pub enum Cure {
 
 impl Diagnosis {
     fn new(reason: Reason, cure: Cure, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), cure }
+        Self {
+            reason,
+            message: message.into(),
+            cure,
+        }
     }
 
     /// True when only a person can cure it.
@@ -57,14 +61,20 @@ pub fn permitted_site(
     insecure_hosts: &[String],
 ) -> Result<Url, Diagnosis> {
     if spec.suspend {
-        return Err(Diagnosis::new(Reason::Suspended, Cure::Suspended, "spec.suspend is set: no call is made"));
+        return Err(Diagnosis::new(
+            Reason::Suspended,
+            Cure::Suspended,
+            "spec.suspend is set: no call is made",
+        ));
     }
     let refused = |message: String| Diagnosis::new(Reason::HostNotAllowed, Cure::Spec, message);
     let url = Url::parse(&spec.url).map_err(|error| refused(format!("spec.url is not an address: {error}")))?;
     let host = url.host_str().unwrap_or_default();
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     if host.is_empty() || !plain || url.fragment().is_some() || url.path() != "/" {
-        return Err(refused("spec.url must be scheme and host only, such as https://acme.atlassian.net".to_owned()));
+        return Err(refused(
+            "spec.url must be scheme and host only, such as https://acme.atlassian.net".to_owned(),
+        ));
     }
     if !allowed_hosts.iter().any(|pattern| host_matches(pattern, host)) {
         return Err(refused(format!(
@@ -75,7 +85,9 @@ pub fn permitted_site(
         return Err(Diagnosis::new(
             Reason::InsecureUrl,
             Cure::Spec,
-            format!("spec.url must begin with https://; plain http to {host} takes --insecure-host {host}, for tests only"),
+            format!(
+                "spec.url must begin with https://; plain http to {host} takes --insecure-host {host}, for tests only"
+            ),
         ));
     }
     Ok(url)
@@ -83,7 +95,9 @@ pub fn permitted_site(
 
 fn host_matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix("*.") {
-        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        Some(domain) => host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
         None => pattern == host,
     }
 }
@@ -109,15 +123,24 @@ pub fn token(secret: &str, key: &str, bytes: Option<&[u8]>) -> Result<String, Di
     if token.is_empty() {
         return Err(wrong(format!("key {key} of Secret {secret} is empty")));
     }
-    if token.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
-        return Err(wrong(format!("key {key} of Secret {secret} holds characters that no API token has")));
+    if token
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii())
+    {
+        return Err(wrong(format!(
+            "key {key} of Secret {secret} holds characters that no API token has"
+        )));
     }
     Ok(token.to_owned())
 }
 
 /// There is no such Secret.
 pub fn secret_not_found(namespace: &str, secret: &str) -> Diagnosis {
-    Diagnosis::new(Reason::SecretNotFound, Cure::Person, format!("Secret {namespace}/{secret} does not exist"))
+    Diagnosis::new(
+        Reason::SecretNotFound,
+        Cure::Person,
+        format!("Secret {namespace}/{secret} does not exist"),
+    )
 }
 
 /// The operator may not read the Secret.
@@ -130,12 +153,20 @@ pub fn secret_forbidden(namespace: &str, secret: &str) -> Diagnosis {
 
 /// The auth section of the spec has no kind that this version knows.
 pub fn auth_missing() -> Diagnosis {
-    Diagnosis::new(Reason::UnrecognisedValue, Cure::Spec, "spec.auth must have exactly one of: basic")
+    Diagnosis::new(
+        Reason::UnrecognisedValue,
+        Cure::Spec,
+        "spec.auth must have exactly one of: basic",
+    )
 }
 
 /// No HTTP client could be built.
 pub fn client_unusable(error: &dyn Display) -> Diagnosis {
-    Diagnosis::new(Reason::SiteUnavailable, Cure::Person, format!("no client can be built: {error}"))
+    Diagnosis::new(
+        Reason::SiteUnavailable,
+        Cure::Person,
+        format!("no client can be built: {error}"),
+    )
 }
 
 /// Why the cloudId was not found. What would hinder any other call as well is told as such.
@@ -146,7 +177,7 @@ pub fn cloud_id_fault(error: &JiraError, host: &str) -> Diagnosis {
         | JiraError::Interrupted { .. }
         | JiraError::Redirected { .. }
         | JiraError::Unavailable { .. }
-        | JiraError::RateLimited { .. } => fault(error, host, false),
+        | JiraError::RateLimited { .. } => fault(error, host, false, None),
         _ => Diagnosis::new(
             Reason::CloudIdUnknown,
             Cure::Person,
@@ -162,14 +193,17 @@ pub fn cloud_id_unsound(host: &str) -> Diagnosis {
 }
 
 /// What an error of `/myself` means for the connection.
-pub fn fault(error: &JiraError, host: &str, scoped: bool) -> Diagnosis {
+pub fn fault(error: &JiraError, host: &str, scoped: bool, expected: Option<&str>) -> Diagnosis {
     let new = Diagnosis::new;
     match error {
         JiraError::Unauthorized { login_reason, .. } => refused(*login_reason, host, scoped),
         JiraError::Anonymous { seen: Some(seen), .. } => new(
             Reason::UnexpectedAccount,
             Cure::Person,
-            format!("the token belongs to account {seen}, not to the expected one"),
+            match expected {
+                Some(expected) => format!("the token belongs to account {seen}, not to {expected} (expectedAccountId)"),
+                None => format!("the token belongs to account {seen} now, not to the one it belonged to before"),
+            },
         ),
         JiraError::Anonymous { seen: None, .. } => refused(LoginReason::Unknown, host, scoped),
         JiraError::Forbidden { .. } => new(
@@ -177,37 +211,57 @@ pub fn fault(error: &JiraError, host: &str, scoped: bool) -> Diagnosis {
             Cure::Person,
             format!("{host} forbids the account to use Jira ({error}); it needs access to the product"),
         ),
-        JiraError::Connect { kind: ConnectKind::Tls, message, .. } => new(
+        JiraError::Connect {
+            kind: ConnectKind::Tls,
+            message,
+            ..
+        } => new(
             Reason::TlsFailed,
             Cure::AskAgain,
             format!("no secure connection to {host}: {message}"),
         ),
-        JiraError::Connect { kind: ConnectKind::Dns, .. } => {
-            new(Reason::SiteUnreachable, Cure::AskAgain, format!("the host {host} is not known (DNS)"))
-        }
-        JiraError::Connect { message, .. } => {
-            new(Reason::SiteUnreachable, Cure::AskAgain, format!("no connection to {host}: {message}"))
-        }
-        JiraError::Timeout { .. } | JiraError::Interrupted { .. } | JiraError::Stopped => {
-            new(Reason::SiteUnreachable, Cure::AskAgain, format!("no answer from {host}: {error}"))
-        }
+        JiraError::Connect {
+            kind: ConnectKind::Dns, ..
+        } => new(
+            Reason::SiteUnreachable,
+            Cure::AskAgain,
+            format!("the host {host} is not known (DNS)"),
+        ),
+        JiraError::Connect { message, .. } => new(
+            Reason::SiteUnreachable,
+            Cure::AskAgain,
+            format!("no connection to {host}: {message}"),
+        ),
+        JiraError::Timeout { .. } | JiraError::Interrupted { .. } | JiraError::Stopped => new(
+            Reason::SiteUnreachable,
+            Cure::AskAgain,
+            format!("no answer from {host}: {error}"),
+        ),
         JiraError::Redirected { location, .. } => new(
             Reason::SiteMoved,
             Cure::Person,
             format!("{host} redirects to {location}; if the site was renamed, correct spec.url"),
         ),
-        JiraError::RateLimited { .. } => {
-            new(Reason::RateLimited, Cure::AskAgain, format!("{host} asks for fewer calls: {error}"))
-        }
-        JiraError::Unavailable { .. } | JiraError::Decode { .. } => {
-            new(Reason::SiteUnavailable, Cure::AskAgain, format!("{host} does not answer as Jira Cloud does: {error}"))
-        }
-        JiraError::NotFound { .. } => {
-            new(Reason::SiteUnavailable, Cure::Person, format!("there is no Jira at {host}: {error}"))
-        }
-        JiraError::Rejected { .. } | JiraError::Conflict { .. } | JiraError::TooMany { .. } => {
-            new(Reason::SiteUnavailable, Cure::AskAgain, format!("{host} answers strangely: {error}"))
-        }
+        JiraError::RateLimited { .. } => new(
+            Reason::RateLimited,
+            Cure::AskAgain,
+            format!("{host} asks for fewer calls: {error}"),
+        ),
+        JiraError::Unavailable { .. } | JiraError::Decode { .. } => new(
+            Reason::SiteUnavailable,
+            Cure::AskAgain,
+            format!("{host} does not answer as Jira Cloud does: {error}"),
+        ),
+        JiraError::NotFound { .. } => new(
+            Reason::SiteUnavailable,
+            Cure::Person,
+            format!("there is no Jira at {host}: {error}"),
+        ),
+        JiraError::Rejected { .. } | JiraError::Conflict { .. } | JiraError::TooMany { .. } => new(
+            Reason::SiteUnavailable,
+            Cure::AskAgain,
+            format!("{host} answers strangely: {error}"),
+        ),
     }
 }
 
@@ -247,7 +301,10 @@ pub fn check_account(found: &Account, expected: Option<&str>) -> Result<(), Diag
         Some(expected) if expected != found.id => Err(Diagnosis::new(
             Reason::UnexpectedAccount,
             Cure::Person,
-            format!("the token belongs to {} ({}), not to expectedAccountId {expected}", found.display_name, found.id),
+            format!(
+                "the token belongs to {} ({}), not to expectedAccountId {expected}",
+                found.display_name, found.id
+            ),
         )),
         _ => Ok(()),
     }
@@ -294,8 +351,15 @@ pub fn standing(spec: &JiraConnectionSpec, outcome: &Result<Discovered, Diagnosi
                 NamespacesFrom::Unrecognised => "; allowedNamespaces.from is not known here and read as Same",
                 _ => "",
             };
-            let message = format!("connected to {} as {}{remark}", found.site.base_url, found.account.display_name);
-            Standing { progress: Progress::Ready, reason: Reason::Connected, message }
+            let message = format!(
+                "connected to {} as {}{remark}",
+                found.site.base_url, found.account.display_name
+            );
+            Standing {
+                progress: Progress::Ready,
+                reason: Reason::Connected,
+                message,
+            }
         }
         Err(diagnosis) => Standing {
             progress: match diagnosis.cure {
@@ -353,12 +417,21 @@ mod tests {
 
     #[test]
     fn only_listed_hosts_get_a_credential() {
-        for good in ["https://acme.atlassian.net", "https://acme.atlassian.net/", "https://a.b.example.com:8443"] {
+        for good in [
+            "https://acme.atlassian.net",
+            "https://acme.atlassian.net/",
+            "https://a.b.example.com:8443",
+        ] {
             assert!(reason(good).is_ok(), "{good}");
         }
         let refused = [
-            "https://other.atlassian.net", "https://example.com", "https://badexample.com", "https://.example.com",
-            "https://acme.atlassian.net.evil.org", "https://acme.atlassian.net@evil.org", "https://acme.atlassian.net/x",
+            "https://other.atlassian.net",
+            "https://example.com",
+            "https://badexample.com",
+            "https://.example.com",
+            "https://acme.atlassian.net.evil.org",
+            "https://acme.atlassian.net@evil.org",
+            "https://acme.atlassian.net/x",
             "nonsense",
         ];
         for bad in refused {
@@ -379,7 +452,10 @@ mod tests {
 
     #[test]
     fn suspend_comes_before_everything_else() {
-        let spec = JiraConnectionSpec { suspend: true, ..spec("http://nowhere") };
+        let spec = JiraConnectionSpec {
+            suspend: true,
+            ..spec("http://nowhere")
+        };
         let diagnosis = permitted_site(&spec, &[], &[]).unwrap_err();
         assert_eq!((diagnosis.reason, diagnosis.is_stalled()), (Reason::Suspended, false));
     }
@@ -387,7 +463,14 @@ mod tests {
     #[test]
     fn a_token_is_trimmed_and_printable() {
         assert_eq!(token("s", "k", Some(b"abc\n")).unwrap(), "abc");
-        for bad in [None, Some(&b""[..]), Some(b"\n"), Some(b"a\nb"), Some(b"a\x00b"), Some(b"\xff")] {
+        for bad in [
+            None,
+            Some(&b""[..]),
+            Some(b"\n"),
+            Some(b"a\nb"),
+            Some(b"a\x00b"),
+            Some(b"\xff"),
+        ] {
             let diagnosis = token("s", "k", bad).unwrap_err();
             assert_eq!(diagnosis.reason, Reason::SecretKeyMissing);
             assert!(diagnosis.message.contains("Secret s"));
@@ -396,53 +479,95 @@ mod tests {
 
     #[test]
     fn each_error_has_a_reason_and_a_cure() {
-        let call = || Call { method: "GET", path: "/rest/api/3/myself".to_owned() };
+        let call = || Call {
+            method: "GET",
+            path: "/rest/api/3/myself".to_owned(),
+        };
         let unauthorized = |login_reason| JiraError::Unauthorized {
             call: call(),
             login_reason,
             messages: vec![],
             definite: true,
         };
-        let connect = |kind| JiraError::Connect { call: call(), kind, message: "m".to_owned() };
+        let connect = |kind| JiraError::Connect {
+            call: call(),
+            kind,
+            message: "m".to_owned(),
+        };
         let cases = [
             (unauthorized(LoginReason::Failed), Reason::Unauthorized, Cure::Person),
-            (unauthorized(LoginReason::Captcha), Reason::CaptchaRequired, Cure::Person),
-            (unauthorized(LoginReason::ScopeMismatch), Reason::ScopeMissing, Cure::Person),
+            (
+                unauthorized(LoginReason::Captcha),
+                Reason::CaptchaRequired,
+                Cure::Person,
+            ),
+            (
+                unauthorized(LoginReason::ScopeMismatch),
+                Reason::ScopeMissing,
+                Cure::Person,
+            ),
             (connect(ConnectKind::Dns), Reason::SiteUnreachable, Cure::AskAgain),
             (connect(ConnectKind::Refused), Reason::SiteUnreachable, Cure::AskAgain),
             (connect(ConnectKind::Tls), Reason::TlsFailed, Cure::AskAgain),
-            (JiraError::Timeout { call: call() }, Reason::SiteUnreachable, Cure::AskAgain),
             (
-                JiraError::Redirected { call: call(), status: 302, location: "new.example.com".to_owned() },
+                JiraError::Timeout { call: call() },
+                Reason::SiteUnreachable,
+                Cure::AskAgain,
+            ),
+            (
+                JiraError::Redirected {
+                    call: call(),
+                    status: 302,
+                    location: "new.example.com".to_owned(),
+                },
                 Reason::SiteMoved,
                 Cure::Person,
             ),
             (
-                JiraError::Unavailable { call: call(), status: 503, retry_after: None },
+                JiraError::Unavailable {
+                    call: call(),
+                    status: 503,
+                    retry_after: None,
+                },
                 Reason::SiteUnavailable,
                 Cure::AskAgain,
             ),
             (
-                JiraError::Decode { call: call(), status: 200, detail: "HTML".to_owned() },
+                JiraError::Decode {
+                    call: call(),
+                    status: 200,
+                    detail: "HTML".to_owned(),
+                },
                 Reason::SiteUnavailable,
                 Cure::AskAgain,
             ),
         ];
         for (error, reason, cure) in cases {
-            let diagnosis = fault(&error, "acme.atlassian.net", false);
+            let diagnosis = fault(&error, "acme.atlassian.net", false, None);
             assert_eq!((diagnosis.reason, diagnosis.cure), (reason, cure), "{error}");
         }
-        let moved = JiraError::Redirected { call: call(), status: 302, location: "new.example.com".to_owned() };
-        assert!(fault(&moved, "h", false).message.contains("new.example.com"));
+        let moved = JiraError::Redirected {
+            call: call(),
+            status: 302,
+            location: "new.example.com".to_owned(),
+        };
+        assert!(fault(&moved, "h", false, None).message.contains("new.example.com"));
         let failed = unauthorized(LoginReason::Failed);
-        assert!(fault(&failed, "h", false).message.contains("scoped: true"));
-        assert!(fault(&failed, "h", true).message.contains("scoped: false"));
+        assert!(fault(&failed, "h", false, None).message.contains("scoped: true"));
+        assert!(fault(&failed, "h", true, None).message.contains("scoped: false"));
     }
 
     fn found() -> Discovered {
         Discovered {
-            account: Account { id: "1".into(), display_name: "Bot".into() },
-            site: Site { base_url: "https://a".into(), cloud_id: "c".into(), version: None },
+            account: Account {
+                id: "1".into(),
+                display_name: "Bot".into(),
+            },
+            site: Site {
+                base_url: "https://a".into(),
+                cloud_id: "c".into(),
+                version: None,
+            },
             credential_version: "jira/token@7".into(),
         }
     }
@@ -453,18 +578,27 @@ mod tests {
         assert!(check_site(None, "d", None).is_ok());
         assert!(check_site(Some(&site), "c", None).is_ok());
         assert!(check_site(Some(&site), "d", Some("d")).is_ok());
-        assert_eq!(check_site(Some(&site), "d", Some("c")).unwrap_err().reason, Reason::SiteChanged);
+        assert_eq!(
+            check_site(Some(&site), "d", Some("c")).unwrap_err().reason,
+            Reason::SiteChanged
+        );
     }
 
     #[test]
     fn a_repeated_test_changes_nothing_and_the_cursor_is_kept() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let cursor = Some(Time(at(1)));
-        let current = JiraConnectionStatus { sync_cursor: cursor.clone(), ..Default::default() };
+        let current = JiraConnectionStatus {
+            sync_cursor: cursor.clone(),
+            ..Default::default()
+        };
         let first = next_status(&current, &spec("https://a"), 3, &Ok(found()), at(10));
         let second = next_status(&first, &spec("https://a"), 3, &Ok(found()), at(20));
         assert_eq!(first, second);
-        assert_eq!((second.sync_cursor.clone(), second.last_probe_time.clone()), (cursor, Some(Time(at(10)))));
+        assert_eq!(
+            (second.sync_cursor.clone(), second.last_probe_time.clone()),
+            (cursor, Some(Time(at(10))))
+        );
         let lost = secret_not_found("ns", "jira");
         let third = next_status(&second, &spec("https://a"), 3, &Err(lost), at(30));
         assert_eq!(third.site, second.site);

@@ -59,13 +59,18 @@ impl Change {
     /// The body of the edit.
     pub fn edit(&self) -> EditIssue {
         let operations = self.add_labels.iter().map(|label| json!({ "add": label }));
-        let operations: Vec<Value> =
-            operations.chain(self.remove_labels.iter().map(|label| json!({ "remove": label }))).collect();
+        let operations: Vec<Value> = operations
+            .chain(self.remove_labels.iter().map(|label| json!({ "remove": label })))
+            .collect();
         let mut update = Map::new();
         if !operations.is_empty() {
             update.insert("labels".to_owned(), Value::Array(operations));
         }
-        EditIssue { fields: self.fields.clone(), update, properties: Vec::new() }
+        EditIssue {
+            fields: self.fields.clone(),
+            update,
+            properties: Vec::new(),
+        }
     }
 
     /// The issue as it is once the edit was made.
@@ -76,7 +81,11 @@ impl Change {
         if let Some(description) = self.fields.get("description") {
             issue.fields.description = Some(description.clone());
         }
-        if let Some(id) = self.fields.get("priority").and_then(|priority| priority.get("id")?.as_str()) {
+        if let Some(id) = self
+            .fields
+            .get("priority")
+            .and_then(|priority| priority.get("id")?.as_str())
+        {
             let priority = issue.fields.priority.get_or_insert_default();
             id.clone_into(&mut priority.id);
             priority.name.clear();
@@ -95,15 +104,30 @@ pub fn desired(
     instance: &str,
     key: &TicketKey,
 ) -> Desired {
-    let present: Vec<&SecurityFinding> = members.iter().map(AsRef::as_ref).filter(|one| !is_leaving(one)).collect();
-    let shown = if present.is_empty() { members.iter().map(AsRef::as_ref).collect() } else { present };
+    let present: Vec<&SecurityFinding> = members
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|one| !is_leaving(one))
+        .collect();
+    let shown = if present.is_empty() {
+        members.iter().map(AsRef::as_ref).collect()
+    } else {
+        present
+    };
     let rendered = render::ticket(&shown);
     let open = shown.iter().filter(|finding| is_open(finding.spec.state));
     let highest = open.map(|finding| finding.spec.severity).max();
-    let severity = highest.or_else(|| shown.iter().map(|finding| finding.spec.severity).max()).unwrap_or_default();
+    let severity = highest
+        .or_else(|| shown.iter().map(|finding| finding.spec.severity).max())
+        .unwrap_or_default();
     let priority = priority_id(spec, project, severity);
-    let mut labels: Vec<String> =
-        spec.fields.labels.iter().filter(|label| !is_reserved_label(label)).cloned().collect();
+    let mut labels: Vec<String> = spec
+        .fields
+        .labels
+        .iter()
+        .filter(|label| !is_reserved_label(label))
+        .cloned()
+        .collect();
     labels.push(instance_label(instance));
     labels.push(key.label(instance));
     labels.sort();
@@ -133,7 +157,11 @@ fn priority_id(spec: &TicketConfigurationSpec, project: &ProjectMeta, severity: 
     let named = |priority: &&crate::jira::model::Priority| {
         priority.id == wanted || priority.name.to_lowercase() == wanted.to_lowercase()
     };
-    project.priorities.iter().find(named).map(|priority| priority.id.clone())
+    project
+        .priorities
+        .iter()
+        .find(named)
+        .map(|priority| priority.id.clone())
 }
 
 /// The creation of an issue.
@@ -157,12 +185,18 @@ pub fn creation(
     }
     // A new issue stands for an active finding; what differs from that is pushed afterwards.
     let property = Property::new(instance, key, incarnation, Some(State::Active));
-    CreateIssue { fields, properties: vec![property_entry(&property)] }
+    CreateIssue {
+        fields,
+        properties: vec![property_entry(&property)],
+    }
 }
 
 /// A property as it is sent.
 pub fn property_entry(property: &Property) -> EntityProperty {
-    EntityProperty { key: PROPERTY.to_owned(), value: serde_json::to_value(property).unwrap_or_default() }
+    EntityProperty {
+        key: PROPERTY.to_owned(),
+        value: serde_json::to_value(property).unwrap_or_default(),
+    }
 }
 
 /// What must be sent so that the issue says what it should; `None` when it does already.
@@ -181,9 +215,15 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
     }
     let description = issue.fields.description.as_ref().unwrap_or(&Value::Null);
     if moved("description") && Some(&hash_of_document(description)) != desired.hashes.get("description") {
-        change.fields.insert("description".to_owned(), desired.description.clone());
+        change
+            .fields
+            .insert("description".to_owned(), desired.description.clone());
     }
-    let priority = issue.fields.priority.as_ref().map_or("", |priority| priority.id.as_str());
+    let priority = issue
+        .fields
+        .priority
+        .as_ref()
+        .map_or("", |priority| priority.id.as_str());
     if let Some(wanted) = desired.priority.as_ref().filter(|wanted| *wanted != priority) {
         if moved("priority") && !edited("priority", priority) {
             change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
@@ -192,9 +232,14 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
     let there = |label: &String| issue.fields.labels.contains(label);
     let ours_before: &[String] = base.map_or(&[], |base| &base.labels);
     // Our own two are always put back; others only when they are new, as a person may have taken them away.
-    let wanted = desired.labels.iter().filter(|label| !ours_before.contains(label) || is_reserved_label(label));
+    let wanted = desired
+        .labels
+        .iter()
+        .filter(|label| !ours_before.contains(label) || is_reserved_label(label));
     change.add_labels = wanted.filter(|label| !there(label)).cloned().collect();
-    let gone = ours_before.iter().filter(|label| !desired.labels.contains(label) && there(label));
+    let gone = ours_before
+        .iter()
+        .filter(|label| !desired.labels.contains(label) && there(label));
     change.remove_labels = gone.cloned().collect();
     (change != Change::default()).then_some(change)
 }
@@ -221,7 +266,10 @@ mod tests {
             labels: labels.iter().map(ToString::to_string).collect(),
             hashes: BTreeMap::from([
                 ("summary".to_owned(), short_hash(summary.as_bytes())),
-                ("description".to_owned(), hash_of_document(&json!({"type": "doc", "version": 1, "content": []}))),
+                (
+                    "description".to_owned(),
+                    hash_of_document(&json!({"type": "doc", "version": 1, "content": []})),
+                ),
             ]),
             ..Desired::default()
         }
@@ -236,7 +284,11 @@ mod tests {
     }
 
     fn base(desired: &Desired) -> SyncBase {
-        SyncBase { fields: desired.hashes.clone(), labels: desired.labels.clone(), ..SyncBase::default() }
+        SyncBase {
+            fields: desired.hashes.clone(),
+            labels: desired.labels.clone(),
+            ..SyncBase::default()
+        }
     }
 
     #[test]
@@ -245,7 +297,10 @@ mod tests {
         let mut there = issue("old", &["jfo-a", "web", "theirs"]);
         let sent = change(&new, Some(&base(&old)), &there).unwrap();
         assert_eq!(sent.fields.keys().collect::<Vec<_>>(), ["summary"]);
-        assert_eq!((sent.add_labels.clone(), sent.remove_labels.clone()), (vec!["api".into()], vec!["web".into()]));
+        assert_eq!(
+            (sent.add_labels.clone(), sent.remove_labels.clone()),
+            (vec!["api".into()], vec!["web".into()])
+        );
         sent.apply_to(&mut there);
         assert_eq!(there.fields.labels, ["jfo-a", "theirs", "api"]);
         assert_eq!(change(&new, Some(&base(&new)), &there), None);

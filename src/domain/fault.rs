@@ -16,11 +16,19 @@ pub struct Fault {
 impl Fault {
     /// A fault that passes, or is tried again by itself.
     pub fn passing(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), stalled: false }
+        Self {
+            reason,
+            message: message.into(),
+            stalled: false,
+        }
     }
 
     /// A fault that a person must cure.
     pub fn lasting(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), stalled: true }
+        Self {
+            reason,
+            message: message.into(),
+            stalled: true,
+        }
     }
 }

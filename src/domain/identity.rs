@@ -37,7 +37,11 @@ impl TicketKey {
     /// The key of a finding under a configuration that does not group.
     pub fn of(configuration: &str, finding: &SecurityFinding) -> Self {
         let namespace = finding.metadata.namespace.clone().unwrap_or_default();
-        Self { configuration: configuration.to_owned(), group: vec![namespace, fingerprint(finding).to_owned()], slot: 0 }
+        Self {
+            configuration: configuration.to_owned(),
+            group: vec![namespace, fingerprint(finding).to_owned()],
+            slot: 0,
+        }
     }
 
     /// The label by which the ticket's issue is found: `jfo-` and 26 base32 characters of a SHA-256 over
@@ -78,7 +82,12 @@ pub fn is_reserved_label(label: &str) -> bool {
 
 /// What stays the same when the same problem is reported again.
 pub fn fingerprint(finding: &SecurityFinding) -> &str {
-    finding.spec.fingerprint.as_deref().or(finding.metadata.name.as_deref()).unwrap_or_default()
+    finding
+        .spec
+        .fingerprint
+        .as_deref()
+        .or(finding.metadata.name.as_deref())
+        .unwrap_or_default()
 }
 
 /// The issue property: the identity in clear, and what was pushed last.
@@ -205,13 +214,20 @@ impl Record {
 
     /// The record of a finding if its outcome has not been written into the status.
     pub fn open_on(finding: &SecurityFinding) -> Option<Self> {
-        let settled = finding.status.as_ref().and_then(|status| status.ticket.as_ref()?.attempt.as_deref());
+        let settled = finding
+            .status
+            .as_ref()
+            .and_then(|status| status.ticket.as_ref()?.attempt.as_deref());
         Self::of(finding).filter(|record| settled != Some(record.nonce.as_str()))
     }
 
     /// The key of the ticket the record is about.
     pub fn key(&self) -> TicketKey {
-        TicketKey { configuration: self.configuration.clone(), group: self.group.clone(), slot: self.slot }
+        TicketKey {
+            configuration: self.configuration.clone(),
+            group: self.group.clone(),
+            slot: self.slot,
+        }
     }
 }
 
@@ -222,13 +238,23 @@ mod tests {
     use super::*;
 
     fn key(group: &[&str]) -> TicketKey {
-        TicketKey { configuration: "a/b".into(), group: group.iter().map(ToString::to_string).collect(), slot: 0 }
+        TicketKey {
+            configuration: "a/b".into(),
+            group: group.iter().map(ToString::to_string).collect(),
+            slot: 0,
+        }
     }
 
     fn issue(id: &str, property: Option<&Property>) -> Issue {
-        let properties =
-            property.map(|p| BTreeMap::from([(PROPERTY.to_owned(), serde_json::to_value(p).unwrap())])).unwrap_or_default();
-        Issue { id: id.into(), key: format!("SEC-{id}"), properties, ..Issue::default() }
+        let properties = property
+            .map(|p| BTreeMap::from([(PROPERTY.to_owned(), serde_json::to_value(p).unwrap())]))
+            .unwrap_or_default();
+        Issue {
+            id: id.into(),
+            key: format!("SEC-{id}"),
+            properties,
+            ..Issue::default()
+        }
     }
 
     #[test]
@@ -240,14 +266,26 @@ mod tests {
             key(&["nsf", ""]).label("prod"),
             key(&["n", "sf"]).label("prod"),
             key(&["nsf"]).label("prod"),
-            TicketKey { slot: 1, ..key(&["ns", "f"]) }.label("prod"),
-            TicketKey { configuration: "a/".into(), ..key(&["bns", "f"]) }.label("prod"),
+            TicketKey {
+                slot: 1,
+                ..key(&["ns", "f"])
+            }
+            .label("prod"),
+            TicketKey {
+                configuration: "a/".into(),
+                ..key(&["bns", "f"])
+            }
+            .label("prod"),
         ]
         .into();
         assert_eq!(labels.len(), 7);
         for label in labels {
             assert_eq!(label.len(), LABEL_PREFIX.len() + DIGEST_CHARACTERS);
-            assert!(label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            assert!(
+                label
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            );
         }
     }
 
@@ -262,7 +300,13 @@ mod tests {
         let key = key(&["ns", "f"]);
         let ours = Property::new("prod", &key, 1, None);
         let copied_label = issue("5", None);
-        let other_cluster = issue("6", Some(&Property { instance: "test".into(), ..ours.clone() }));
+        let other_cluster = issue(
+            "6",
+            Some(&Property {
+                instance: "test".into(),
+                ..ours.clone()
+            }),
+        );
         let real = issue("12", Some(&ours));
         let found = [&copied_label, &other_cluster, &real];
         assert_eq!(claim(found, "prod", &key, Some(1)).issue.unwrap().id, "12");
@@ -273,8 +317,15 @@ mod tests {
     fn of_two_equal_issues_the_lowest_id_is_kept_and_the_other_reported() {
         let key = key(&["ns", "f"]);
         let ours = Property::new("prod", &key, 1, None);
-        let newer = Property { incarnation: 2, ..ours.clone() };
-        let (a, b, c) = (issue("100", Some(&ours)), issue("99", Some(&ours)), issue("101", Some(&newer)));
+        let newer = Property {
+            incarnation: 2,
+            ..ours.clone()
+        };
+        let (a, b, c) = (
+            issue("100", Some(&ours)),
+            issue("99", Some(&ours)),
+            issue("101", Some(&newer)),
+        );
         let claimed = claim([&a, &b, &b], "prod", &key, Some(1));
         assert_eq!(claimed.issue.unwrap().id, "99");
         assert_eq!(claimed.duplicates, ["SEC-100"]);

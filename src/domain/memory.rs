@@ -119,9 +119,17 @@ impl Memory {
     /// Takes note of an open record. One that is new to this process starts the span in which its issue may still turn
     /// up, counted from now, whoever wrote it.
     pub fn note_record(&mut self, record: &Record, now: Timestamp) {
-        let known = self.attempt.as_ref().is_some_and(|attempt| attempt.nonce == record.nonce);
+        let known = self
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.nonce == record.nonce);
         if !known && self.settled.as_deref() != Some(record.nonce.as_str()) {
-            self.attempt = Some(Attempt { nonce: record.nonce.clone(), first_seen: now, searched: None, searches: 0 });
+            self.attempt = Some(Attempt {
+                nonce: record.nonce.clone(),
+                first_seen: now,
+                searched: None,
+                searches: 0,
+            });
             self.found_nothing_at = None;
         }
     }
@@ -137,9 +145,17 @@ impl Memory {
 
     /// Takes note of a failure that passes; what is tried again waits longer each time.
     pub fn note_trouble(&mut self, fault: Fault, least: Option<Duration>, jitter: f64, now: Timestamp) {
-        let failures = self.trouble.as_ref().map_or(0, |trouble| trouble.failures).saturating_add(1);
+        let failures = self
+            .trouble
+            .as_ref()
+            .map_or(0, |trouble| trouble.failures)
+            .saturating_add(1);
         let delay = backoff::delay(failures, jitter).max(least.unwrap_or_default());
-        self.trouble = Some(Trouble { fault, failures, until: later(now, delay) });
+        self.trouble = Some(Trouble {
+            fault,
+            failures,
+            until: later(now, delay),
+        });
     }
 
     /// Whether nothing may be tried yet.
@@ -150,5 +166,8 @@ impl Memory {
 
 /// A moment, some time later. Saturates at the end of time.
 pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| moment.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::api::security_finding::{StateSource, SyncBase, Ticket};
 use crate::api::ticket_configuration::{DeletionPolicy, Direction, Mode, TicketConfigurationSpec};
-use crate::api::{ConditionType, FINALIZER, Reason, RECONCILE_ANNOTATION, SecurityFinding, State};
+use crate::api::{ConditionType, FINALIZER, RECONCILE_ANNOTATION, Reason, SecurityFinding, State};
 use crate::jira::model::{Issue, StatusCategory};
 
 use super::content::{Change, Desired, change};
@@ -185,11 +185,19 @@ pub struct Plan {
 
 impl Plan {
     fn rest(verdict: Verdict) -> Self {
-        Self { steps: Vec::new(), verdict, wake_at: None, members: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            verdict,
+            wake_at: None,
+            members: Vec::new(),
+        }
     }
 
     fn step(step: Step, verdict: Verdict) -> Self {
-        Self { steps: vec![step], ..Self::rest(verdict) }
+        Self {
+            steps: vec![step],
+            ..Self::rest(verdict)
+        }
     }
 
     fn wake(mut self, at: Timestamp) -> Self {
@@ -205,7 +213,12 @@ pub fn is_leaving(finding: &SecurityFinding) -> bool {
 
 /// Whether a finding carries the operator's finalizer.
 pub fn has_finalizer(finding: &SecurityFinding) -> bool {
-    finding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+    finding
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The ticket of a finding, if it is a ticket of this key that has an issue.
@@ -217,7 +230,10 @@ pub fn ticket_of<'a>(finding: &'a SecurityFinding, key: &TicketKey) -> Option<&'
 
 /// What the members say about the ticket's issue: the highest incarnation any of them knows.
 pub fn stored_ticket<'a>(members: &'a [Arc<SecurityFinding>], key: &TicketKey) -> Option<&'a Ticket> {
-    members.iter().filter_map(|member| ticket_of(member, key)).max_by_key(|ticket| ticket.incarnation)
+    members
+        .iter()
+        .filter_map(|member| ticket_of(member, key))
+        .max_by_key(|ticket| ticket.incarnation)
 }
 
 /// The record of a creation whose outcome is not settled, on any member, those being deleted too.
@@ -234,14 +250,25 @@ pub fn open_record(members: &[Arc<SecurityFinding>], key: &TicketKey, memory: &M
 
 /// Decides what to do for a ticket.
 pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
-    let present: Vec<&SecurityFinding> = seen.members.iter().map(AsRef::as_ref).filter(|one| !is_leaving(one)).collect();
+    let present: Vec<&SecurityFinding> = seen
+        .members
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|one| !is_leaving(one))
+        .collect();
     let leaving = seen.members.iter().any(|one| is_leaving(one) && has_finalizer(one));
     if present.is_empty() {
-        return if leaving { decide_deletion(seen, now) } else { Plan::rest(Verdict::Keep) };
+        return if leaving {
+            decide_deletion(seen, now)
+        } else {
+            Plan::rest(Verdict::Keep)
+        };
     }
     let record = open_record(seen.members, seen.key, seen.memory);
     let stands_on_present = |record: &Record| {
-        present.iter().any(|one| Record::of(one).is_some_and(|other| other.nonce == record.nonce))
+        present
+            .iter()
+            .any(|one| Record::of(one).is_some_and(|other| other.nonce == record.nonce))
     };
     if leaving && record.as_ref().is_none_or(stands_on_present) {
         return Plan::step(Step::Release { partial: true }, Verdict::Keep);
@@ -249,7 +276,10 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
     let Some(configuration) = &seen.configuration else {
         return Plan::rest(Verdict::Stalled(
             Reason::ConfigurationNotFound,
-            format!("the configuration with identity {} does not exist", seen.key.configuration),
+            format!(
+                "the configuration with identity {} does not exist",
+                seen.key.configuration
+            ),
         ));
     };
     let (desired, connection) = match usable(configuration, seen) {
@@ -275,7 +305,10 @@ fn usable<'a>(
     seen: &'a Observed<'_>,
 ) -> Result<(Desired, &'a ConnectionView), Option<Fault>> {
     if configuration.spec.suspend {
-        return Err(Some(Fault::passing(Reason::Suspended, "the configuration is suspended")));
+        return Err(Some(Fault::passing(
+            Reason::Suspended,
+            "the configuration is suspended",
+        )));
     }
     let desired = match &configuration.state {
         None => return Err(None),
@@ -311,7 +344,10 @@ fn held_back(seen: &Observed<'_>, present: &[&SecurityFinding], fault: &Fault) -
 fn preview(seen: &Observed<'_>, spec: &TicketConfigurationSpec, desired: &Desired) -> Verdict {
     let what = match stored_ticket(seen.members, seen.key) {
         Some(ticket) => format!("would keep {} in step", ticket.key.as_deref().unwrap_or("the issue")),
-        None => format!("would open a {} in {}: {}", spec.issue_type, spec.project_key, desired.summary),
+        None => format!(
+            "would open a {} in {}: {}",
+            spec.issue_type, spec.project_key, desired.summary
+        ),
     };
     Verdict::Ready(Reason::DryRun, format!("dry run: {what}"))
 }
@@ -347,12 +383,17 @@ fn decide_without_issue(
         }
     }
     let nothing_to_open = present.iter().all(|finding| !is_open(finding.spec.state));
-    let reported = present.iter().all(|finding| {
-        finding.status.as_ref().is_some_and(|status| status.observed_generation == finding.metadata.generation)
-    });
-    let fresh = memory.found_nothing_at.is_some_and(|at| later(at, LOOK_UP_GOOD_FOR) > now);
+    let reported = present
+        .iter()
+        .all(|finding| ready_reason(finding) == Some(Reason::NothingToOpen.as_str()));
+    let fresh = memory
+        .found_nothing_at
+        .is_some_and(|at| later(at, LOOK_UP_GOOD_FOR) > now);
     let closed = || {
-        Plan::rest(Verdict::Ready(Reason::NothingToOpen, "already closed when it was first seen; no ticket is opened".into()))
+        Plan::rest(Verdict::Ready(
+            Reason::NothingToOpen,
+            "already closed when it was first seen; no ticket is opened".into(),
+        ))
     };
     if nothing_to_open && (reported || fresh) {
         return closed();
@@ -363,7 +404,10 @@ fn decide_without_issue(
         }
     }
     if !fresh {
-        return Plan::step(Step::LookUp, Verdict::Waiting(Reason::Creating, "looking for an existing issue".into()));
+        return Plan::step(
+            Step::LookUp,
+            Verdict::Waiting(Reason::Creating, "looking for an existing issue".into()),
+        );
     }
     let verdict = Verdict::Waiting(Reason::Creating, "the issue is being created".into());
     Plan::step(Step::Create { incarnation: 1 }, verdict)
@@ -382,12 +426,25 @@ fn pursue(seen: &Observed<'_>, record: &Record, request_timeout: Duration, now: 
             Reason::OutcomeUnknown,
             "it is not known whether an issue was created; Jira is being searched".into(),
         );
-        Pursuit::Search(Plan::step(Step::FindAttempt { record: Box::new(record.clone()) }, verdict))
+        Pursuit::Search(Plan::step(
+            Step::FindAttempt {
+                record: Box::new(record.clone()),
+            },
+            verdict,
+        ))
     };
-    let Some(attempt) = seen.memory.attempt.as_ref().filter(|attempt| attempt.nonce == record.nonce) else {
+    let Some(attempt) = seen
+        .memory
+        .attempt
+        .as_ref()
+        .filter(|attempt| attempt.nonce == record.nonce)
+    else {
         return search();
     };
-    let timing = Timing { request_timeout, ..seen.timing };
+    let timing = Timing {
+        request_timeout,
+        ..seen.timing
+    };
     let settled_at = later(attempt.first_seen, timing.unknown_span());
     let Some(searched) = attempt.searched else {
         return search();
@@ -400,7 +457,10 @@ fn pursue(seen: &Observed<'_>, record: &Record, request_timeout: Duration, now: 
     if next <= now {
         return search();
     }
-    let message = format!("a creation at {} had no clear outcome and no issue was found so far; another one is created only when none has turned up by {settled_at}", record.time);
+    let message = format!(
+        "a creation at {} had no clear outcome and no issue was found so far; another one is created only when none has turned up by {settled_at}",
+        record.time
+    );
     Pursuit::Wait(Plan::rest(Verdict::Waiting(Reason::OutcomeUnknown, message)).wake(next))
 }
 
@@ -414,7 +474,10 @@ fn decide_with_issue(
     now: Timestamp,
 ) -> Plan {
     let stored = stored_ticket(seen.members, seen.key);
-    if let Some(site) = stored.and_then(|ticket| ticket.site.as_deref()).filter(|site| *site != connection.cloud_id) {
+    if let Some(site) = stored
+        .and_then(|ticket| ticket.site.as_deref())
+        .filter(|site| *site != connection.cloud_id)
+    {
         let message = format!(
             "the ticket is on site {site}, the connection leads to site {}; nothing is written there",
             connection.cloud_id
@@ -461,20 +524,36 @@ fn needs_reading(
     }
     let spec = configuration.spec;
     let pushes = spec.status_sync.enabled && spec.status_sync.direction != Direction::FromJira;
-    let moved = present.iter().any(|finding| finding_moved(finding.spec.state, base_of(finding), None));
+    let moved = present
+        .iter()
+        .any(|finding| finding_moved(finding.spec.state, base_of(finding), None));
     let all_closed = stored.closed.is_some() && present.iter().all(|finding| !is_open(finding.spec.state));
-    let stale = present.iter().any(|finding| base_of(finding).is_none_or(|base| desired.differs_from(base)));
-    let unsynced = present.iter().any(|finding| base_of(finding).is_none_or(|base| base.status_id.is_none()));
+    let stale = present
+        .iter()
+        .any(|finding| base_of(finding).is_none_or(|base| desired.differs_from(base)));
+    let unsynced = present
+        .iter()
+        .any(|finding| base_of(finding).is_none_or(|base| base.status_id.is_none()));
     let unsettled = present.iter().any(|finding| !is_settled(finding));
-    unsettled || (spec.status_sync.enabled && unsynced) || (moved && pushes) || (spec.auto_maintain && stale && !all_closed)
+    unsettled
+        || (spec.status_sync.enabled && unsynced)
+        || (moved && pushes)
+        || (spec.auto_maintain && stale && !all_closed)
 }
 
 /// Whether the stored status says that finding and issue agree.
 fn is_settled(finding: &SecurityFinding) -> bool {
-    let conditions = finding.status.iter().flat_map(|status| &status.conditions);
-    let ready = conditions.into_iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
     let settled = [Reason::InSync.as_str(), Reason::Closed.as_str()];
-    ready.is_some_and(|ready| ready.status == "True" && settled.contains(&ready.reason.as_str()))
+    ready_reason(finding).is_some_and(|reason| settled.contains(&reason))
+}
+
+/// The reason of the stored Ready condition.
+fn ready_reason(finding: &SecurityFinding) -> Option<&str> {
+    let conditions = finding.status.iter().flat_map(|status| &status.conditions);
+    let ready = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.map(|ready| ready.reason.as_str())
 }
 
 /// Whether a person asked for a fresh look that was not taken yet.
@@ -485,7 +564,9 @@ pub fn asked_to_reconcile(present: &[&SecurityFinding], memory: &Memory) -> bool
 
 /// The newest wish for a fresh look among the members.
 pub fn reconcile_annotation<'a>(present: &[&'a SecurityFinding]) -> Option<&'a str> {
-    let values = present.iter().filter_map(|one| one.metadata.annotations.as_ref()?.get(RECONCILE_ANNOTATION));
+    let values = present
+        .iter()
+        .filter_map(|one| one.metadata.annotations.as_ref()?.get(RECONCILE_ANNOTATION));
     values.map(String::as_str).max()
 }
 
@@ -508,10 +589,18 @@ fn reconcile_issue(
         pushed: property.state,
         pushes: property.pushes,
     };
-    let merges: Vec<Merge> =
-        present.iter().map(|one| merge(one.spec.state, base_of(one), side, &spec.status_sync)).collect();
+    let merges: Vec<Merge> = present
+        .iter()
+        .map(|one| merge(one.spec.state, base_of(one), side, &spec.status_sync))
+        .collect();
     // All pulls come before any push: the issue's word reaches every open member first.
-    let pulled = merges.iter().find_map(|merge| if let Merge::Pull(state) = merge { Some(*state) } else { None });
+    let pulled = merges.iter().find_map(|merge| {
+        if let Merge::Pull(state) = merge {
+            Some(*state)
+        } else {
+            None
+        }
+    });
     let merges: Vec<Merge> = merges
         .into_iter()
         .zip(present)
@@ -520,16 +609,27 @@ fn reconcile_issue(
             (_, merge) => merge,
         })
         .collect();
-    let states: Vec<(State, StateSource)> =
-        present.iter().zip(&merges).map(|(finding, merge)| effective(finding, *merge, spec)).collect();
+    let states: Vec<(State, StateSource)> = present
+        .iter()
+        .zip(&merges)
+        .map(|(finding, merge)| effective(finding, *merge, spec))
+        .collect();
     let goal = group_state(states.iter().map(|(state, _)| *state));
     let push = merges.contains(&Merge::Push) && !is_satisfied(goal, status, &spec.status_sync.mapping);
 
     let all_closed = !present.iter().any(|finding| is_open(finding.spec.state));
     let is_done = status.category == StatusCategory::Done;
     let base = present.iter().find_map(|finding| base_of(finding));
-    let edit = if spec.auto_maintain && !(is_done && all_closed) { change(desired, base, issue) } else { None };
-    let edit_refused = seen.memory.refusal.as_ref().filter(|one| one.cause == desired.cause && one.retry_at > now);
+    let edit = if spec.auto_maintain && !(is_done && all_closed) {
+        change(desired, base, issue)
+    } else {
+        None
+    };
+    let edit_refused = seen
+        .memory
+        .refusal
+        .as_ref()
+        .filter(|one| one.cause == desired.cause && one.retry_at > now);
 
     let members = present
         .iter()
@@ -540,14 +640,20 @@ fn reconcile_issue(
             base: Some(next_base(finding, *merge, push, edit.is_none(), desired, issue, spec)),
         })
         .collect();
-    let mut plan = Plan { members, ..Plan::rest(Verdict::Ready(Reason::InSync, format!("in step with {}", issue.key))) };
+    let mut plan = Plan {
+        members,
+        ..Plan::rest(Verdict::Ready(Reason::InSync, format!("in step with {}", issue.key)))
+    };
     if is_done && all_closed {
         plan.verdict = Verdict::Ready(Reason::Closed, format!("{} is closed", issue.key));
     }
 
     let reopening = push && is_done && is_open(goal);
     if let (Some(change), None, false) = (edit, edit_refused, reopening) {
-        plan.steps.push(Step::Edit { id: issue.id.clone(), change: Box::new(change) });
+        plan.steps.push(Step::Edit {
+            id: issue.id.clone(),
+            change: Box::new(change),
+        });
     } else if let Some(refusal) = edit_refused {
         plan.verdict = Verdict::from(&refusal.fault);
         plan.wake_at = Some(refusal.retry_at);
@@ -558,7 +664,10 @@ fn reconcile_issue(
         });
         match blocked {
             Some(blocked) => plan.verdict = Verdict::from(&blocked.fault),
-            None => plan.steps.push(Step::Transition { id: issue.id.clone(), goal }),
+            None => plan.steps.push(Step::Transition {
+                id: issue.id.clone(),
+                goal,
+            }),
         }
     }
     plan
@@ -567,7 +676,10 @@ fn reconcile_issue(
 /// A member's effective state after a merge, and whose word it is.
 fn effective(finding: &SecurityFinding, merge: Merge, spec: &TicketConfigurationSpec) -> (State, StateSource) {
     let own = finding.spec.state;
-    let previous = finding.status.as_ref().and_then(|status| status.state.zip(status.state_source));
+    let previous = finding
+        .status
+        .as_ref()
+        .and_then(|status| status.state.zip(status.state_source));
     match merge {
         Merge::Pull(state) => (state, StateSource::JiraStatus),
         Merge::Agree | Merge::Push => (own, source_of(merge).unwrap_or(StateSource::Finding)),
@@ -583,7 +695,10 @@ fn effective(finding: &SecurityFinding, merge: Merge, spec: &TicketConfiguration
 
 /// The state a shared ticket stands for: the most urgent open one, else the first closed one.
 fn group_state(states: impl Iterator<Item = State> + Clone) -> State {
-    let open = states.clone().filter(|state| is_open(*state)).max_by_key(|state| openness(*state));
+    let open = states
+        .clone()
+        .filter(|state| is_open(*state))
+        .max_by_key(|state| openness(*state));
     open.or_else(|| states.min()).unwrap_or_default()
 }
 
@@ -631,15 +746,25 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
         return release();
     }
     let limit = spec.map_or(Duration::from_secs(600), |spec| spec.deletion_timeout.0);
-    let since = seen.members.iter().filter_map(|one| one.metadata.deletion_timestamp.as_ref()).map(|time| time.0).min();
+    let since = seen
+        .members
+        .iter()
+        .filter_map(|one| one.metadata.deletion_timestamp.as_ref())
+        .map(|time| time.0)
+        .min();
     let deadline = later(since.unwrap_or(now), limit);
     let key = stored_ticket(seen.members, seen.key).and_then(|ticket| ticket.key.clone());
     let wait = |why: String| {
         if deadline <= now {
-            let issue = key.clone().unwrap_or_else(|| "an issue that may have been created".to_owned());
+            let issue = key
+                .clone()
+                .unwrap_or_else(|| "an issue that may have been created".to_owned());
             let message = format!("{issue} is left open: {why}; gave up after {}", limit.as_secs_f32());
             let steps = vec![Step::LeaveOpen { message }, Step::Release { partial: false }];
-            return Plan { steps, ..Plan::rest(Verdict::Keep) };
+            return Plan {
+                steps,
+                ..Plan::rest(Verdict::Keep)
+            };
         }
         let message = format!("waiting to close the issue: {why}; given up at {deadline}");
         Plan::rest(Verdict::Waiting(Reason::Deleting, message)).wake(deadline)
@@ -647,7 +772,12 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
     let Some(configuration) = &seen.configuration else {
         return wait(format!("the configuration {} does not exist", seen.key.configuration));
     };
-    if id.is_some() && matches!(configuration.spec.deletion_policy, DeletionPolicy::Orphan | DeletionPolicy::Unrecognised) {
+    if id.is_some()
+        && matches!(
+            configuration.spec.deletion_policy,
+            DeletionPolicy::Orphan | DeletionPolicy::Unrecognised
+        )
+    {
         return release();
     }
     let connection = match &seen.connection {
@@ -655,14 +785,25 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
         Some(Err(fault)) => return wait(format!("the connection is not ready: {}", fault.message)),
         None => return wait("the connection has not been looked at yet".into()),
     };
-    if let Some(trouble) = seen.memory.waits(now).filter(|trouble| trouble.until <= deadline) {
-        return Plan { wake_at: Some(trouble.until), ..wait(trouble.fault.message.clone()) };
+    if let Some(trouble) = &seen.memory.trouble {
+        if deadline <= now {
+            return wait(trouble.fault.message.clone());
+        }
+        if trouble.until > now {
+            return Plan {
+                wake_at: Some(trouble.until.min(deadline)),
+                ..wait(trouble.fault.message.clone())
+            };
+        }
     }
     let Some(id) = id else {
         let Some(record) = record else { return release() };
         return match pursue(seen, &record, connection.request_timeout, now) {
             Pursuit::Search(plan) => plan,
-            Pursuit::Wait(plan) if deadline > now => Plan { wake_at: plan.wake_at.min(Some(deadline)), ..plan },
+            Pursuit::Wait(plan) if deadline > now => Plan {
+                wake_at: plan.wake_at.min(Some(deadline)),
+                ..plan
+            },
             Pursuit::Wait(_) => wait("it is not known whether an issue was created".into()),
             Pursuit::NeverExecuted => release(),
         };
@@ -683,7 +824,8 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
                 return release();
             }
             let blocked = seen.memory.blocked.as_ref().filter(|blocked| {
-                status.is_some_and(|status| status.id == blocked.status_id) && blocked.generation == configuration.generation
+                status.is_some_and(|status| status.id == blocked.status_id)
+                    && blocked.generation == configuration.generation
             });
             if let Some(blocked) = blocked {
                 return wait(blocked.fault.message.clone());

@@ -56,7 +56,11 @@ fn status(category: StatusCategory) -> StatusDetails {
         StatusCategory::Done => ("3", "Done"),
         _ => ("1", "To Do"),
     };
-    StatusDetails { id: id.into(), name: name.into(), category }
+    StatusDetails {
+        id: id.into(),
+        name: name.into(),
+        category,
+    }
 }
 
 impl World {
@@ -75,7 +79,11 @@ impl World {
                 )
             })
             .collect();
-        let key = TicketKey { configuration: "shop/c".into(), group: vec!["shop".into(), "same".into()], slot: 0 };
+        let key = TicketKey {
+            configuration: "shop/c".into(),
+            group: vec!["shop".into(), "same".into()],
+            slot: 0,
+        };
         Self {
             key,
             members,
@@ -87,11 +95,14 @@ impl World {
                 project_id: "1".into(),
                 key: "SEC".into(),
                 name: "Security".into(),
-                issue_type: IssueTypeMeta { id: "1".into(), name: "Bug".into(), subtask: false },
+                issue_type: IssueTypeMeta {
+                    id: "1".into(),
+                    name: "Bug".into(),
+                    subtask: false,
+                },
                 fields: Vec::new(),
                 statuses: Vec::new(),
                 priorities: Vec::new(),
-                resolutions: Vec::new(),
             },
             issues: Vec::new(),
             memory: Memory::default(),
@@ -117,8 +128,15 @@ impl World {
         let observed = Observed {
             key: &self.key,
             members: &self.members,
-            configuration: Some(ConfigurationView { spec: &self.spec, generation: 1, state: Some(Ok(self.desired())) }),
-            connection: Some(Ok(ConnectionView { cloud_id: "site".into(), request_timeout: TIMING.request_timeout })),
+            configuration: Some(ConfigurationView {
+                spec: &self.spec,
+                generation: 1,
+                state: Some(Ok(self.desired())),
+            }),
+            connection: Some(Ok(ConnectionView {
+                cloud_id: "site".into(),
+                request_timeout: TIMING.request_timeout,
+            })),
             memory: &self.memory,
             dry_run: false,
             timing: TIMING,
@@ -167,23 +185,39 @@ impl World {
             let text = serde_json::to_string(&record).unwrap();
             self.change(at, |finding| {
                 finding.metadata.finalizers = Some(vec![FINALIZER.into()]);
-                finding.metadata.annotations.get_or_insert_default().insert(RECORD_ANNOTATION.into(), text);
+                finding
+                    .metadata
+                    .annotations
+                    .get_or_insert_default()
+                    .insert(RECORD_ANNOTATION.into(), text);
             });
         }
         self.memory.settled = None;
         let first_seen = self.now();
-        self.memory.attempt = Some(Attempt { nonce: record.nonce.clone(), first_seen, searched: None, searches: 0 });
+        self.memory.attempt = Some(Attempt {
+            nonce: record.nonce.clone(),
+            first_seen,
+            searched: None,
+            searches: 0,
+        });
         let fate = self.fates.pop().unwrap_or(Fate::Replied);
         let applied = !matches!(fate, Fate::LostBeforeApplying | Fate::DiedBeforeApplying);
         if applied {
             let body = creation(&self.desired(), &self.project, INSTANCE, &self.key, incarnation);
             let id = (10_000 + self.issues.len()).to_string();
-            let mut issue = Issue { id: id.clone(), key: format!("SEC-{id}"), ..Issue::default() };
+            let mut issue = Issue {
+                id: id.clone(),
+                key: format!("SEC-{id}"),
+                ..Issue::default()
+            };
             issue.fields.summary = body.fields["summary"].as_str().map(str::to_owned);
             issue.fields.description = body.fields.get("description").cloned();
-            issue.fields.labels = serde_json::from_value(body.fields.get("labels").cloned().unwrap_or(json!([]))).unwrap();
+            issue.fields.labels =
+                serde_json::from_value(body.fields.get("labels").cloned().unwrap_or(json!([]))).unwrap();
             issue.fields.status = Some(status(StatusCategory::New));
-            issue.properties.insert(PROPERTY.into(), body.properties[0].value.clone());
+            issue
+                .properties
+                .insert(PROPERTY.into(), body.properties[0].value.clone());
             self.issues.push(issue);
         }
         match fate {
@@ -237,7 +271,9 @@ impl World {
                 let mut property = Property::of(issue).unwrap();
                 property.state = Some(*goal);
                 property.pushes += 1;
-                issue.properties.insert(PROPERTY.into(), serde_json::to_value(property).unwrap());
+                issue
+                    .properties
+                    .insert(PROPERTY.into(), serde_json::to_value(property).unwrap());
                 self.read(id);
             }
             Step::ExplainClose { .. } => self.memory.close_commented = true,
@@ -275,7 +311,12 @@ impl World {
             .map(|member| {
                 let decided = if is_leaving(member) { None } else { plans.next() };
                 let state = decided.map(|one| (one.state, one.source, one.base.as_ref()));
-                let report = FindingReport { verdict: &plan.verdict, selection: None, state, ticket: Some(&ticket) };
+                let report = FindingReport {
+                    verdict: &plan.verdict,
+                    selection: None,
+                    state,
+                    ticket: Some(&ticket),
+                };
                 next(member, &report, now)
             })
             .collect();
@@ -293,7 +334,12 @@ impl World {
     fn settle(&mut self) -> Plan {
         for _ in 0..100 {
             if self.members.is_empty() {
-                return Plan { steps: vec![], verdict: Verdict::Keep, wake_at: None, members: vec![] };
+                return Plan {
+                    steps: vec![],
+                    verdict: Verdict::Keep,
+                    wake_at: None,
+                    members: vec![],
+                };
             }
             let plan = self.decide();
             if plan.steps.is_empty() {
@@ -322,16 +368,29 @@ impl World {
     }
 
     fn effective(&self) -> Vec<State> {
-        self.members.iter().map(|member| member.status.as_ref().unwrap().state.unwrap()).collect()
+        self.members
+            .iter()
+            .map(|member| member.status.as_ref().unwrap().state.unwrap())
+            .collect()
     }
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    prop::sample::select(vec![State::Active, State::InProgress, State::Fixed, State::Ignored, State::Potential])
+    prop::sample::select(vec![
+        State::Active,
+        State::InProgress,
+        State::Fixed,
+        State::Ignored,
+        State::Potential,
+    ])
 }
 
 fn any_category() -> impl Strategy<Value = StatusCategory> {
-    prop::sample::select(vec![StatusCategory::New, StatusCategory::Indeterminate, StatusCategory::Done])
+    prop::sample::select(vec![
+        StatusCategory::New,
+        StatusCategory::Indeterminate,
+        StatusCategory::Done,
+    ])
 }
 
 fn any_fate() -> impl Strategy<Value = Fate> {
@@ -459,7 +518,10 @@ fn a_finding_is_ticketed_pushed_pulled_and_closed() {
     assert_eq!(world.effective(), [State::InProgress]);
     world.change(0, |finding| finding.spec.state = State::Fixed);
     let plan = world.settle();
-    assert_eq!(plan.verdict, Verdict::Ready(Reason::Closed, "SEC-10000 is closed".into()));
+    assert_eq!(
+        plan.verdict,
+        Verdict::Ready(Reason::Closed, "SEC-10000 is closed".into())
+    );
     assert_eq!(world.issues[0].fields.status.as_ref().unwrap().name, "Done");
     world.change(0, |finding| finding.spec.state = State::Active);
     world.settle();
@@ -500,7 +562,10 @@ fn nothing_is_written_to_an_issue_of_another_site() {
     });
     let writes = world.writes;
     let plan = world.settle();
-    assert!(matches!(plan.verdict, Verdict::Stalled(Reason::SiteChanged, _)), "{plan:?}");
+    assert!(
+        matches!(plan.verdict, Verdict::Stalled(Reason::SiteChanged, _)),
+        "{plan:?}"
+    );
     assert_eq!(world.writes, writes);
 }
 
@@ -511,6 +576,9 @@ fn a_lost_issue_is_told_and_not_opened_again() {
     world.issues.clear();
     world.change(0, |finding| finding.spec.title.push('!'));
     let plan = world.settle();
-    assert!(matches!(plan.verdict, Verdict::Stalled(Reason::IssueLost, _)), "{plan:?}");
+    assert!(
+        matches!(plan.verdict, Verdict::Stalled(Reason::IssueLost, _)),
+        "{plan:?}"
+    );
     assert!(world.issues.is_empty());
 }

@@ -36,13 +36,21 @@ pub struct Selection {
 
 /// Chooses the configuration of a finding. A finding that names one gets that one or none; otherwise the highest
 /// weight wins, then the first by namespace and name.
-pub fn select(finding: &SecurityFinding, namespace_labels: &BTreeMap<String, String>, candidates: &[Candidate<'_>]) -> Selection {
+pub fn select(
+    finding: &SecurityFinding,
+    namespace_labels: &BTreeMap<String, String>,
+    candidates: &[Candidate<'_>],
+) -> Selection {
     let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
     let named = finding.spec.ticket.configuration_ref.as_ref();
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by_key(|&at| {
         let candidate = &candidates[at];
-        (std::cmp::Reverse(candidate.spec.weight), candidate.namespace, candidate.name)
+        (
+            std::cmp::Reverse(candidate.spec.weight),
+            candidate.namespace,
+            candidate.name,
+        )
     });
     let mut selection = Selection::default();
     let mut refused = Vec::new();
@@ -55,16 +63,28 @@ pub fn select(finding: &SecurityFinding, namespace_labels: &BTreeMap<String, Str
         if named.is_some() && !is_named {
             continue;
         }
-        let why_not = reaches(candidate, namespace, namespace_labels)
-            .or_else(|| if is_named { None } else { mismatch(&candidate.spec.selector, finding) });
+        let why_not = reaches(candidate, namespace, namespace_labels).or_else(|| {
+            if is_named {
+                None
+            } else {
+                mismatch(&candidate.spec.selector, finding)
+            }
+        });
         match why_not {
             Some(reason) => refused.push(format!("{title}: {reason}")),
             None if selection.chosen.is_none() => {
                 selection.chosen = Some(at);
-                let how = if is_named { "named by the finding".to_owned() } else { format!("matches, weight {}", candidate.spec.weight) };
+                let how = if is_named {
+                    "named by the finding".to_owned()
+                } else {
+                    format!("matches, weight {}", candidate.spec.weight)
+                };
                 selection.reasons.push(format!("{title}: {how}"));
             }
-            None => refused.push(format!("{title}: matches too, but comes later (weight {})", candidate.spec.weight)),
+            None => refused.push(format!(
+                "{title}: matches too, but comes later (weight {})",
+                candidate.spec.weight
+            )),
         }
     }
     if let (Some(named), None, true) = (named, selection.chosen, refused.is_empty()) {
@@ -86,10 +106,15 @@ fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String,
         return None;
     }
     if !namespace_matches(&candidate.spec.finding_namespaces, namespace, labels) {
-        return Some(format!("does not take findings of namespace {namespace} (findingNamespaces)"));
+        return Some(format!(
+            "does not take findings of namespace {namespace} (findingNamespaces)"
+        ));
     }
     (!candidate.shared).then(|| {
-        format!("namespace {} is not one whose configurations the operator shares", candidate.namespace)
+        format!(
+            "namespace {} is not one whose configurations the operator shares",
+            candidate.namespace
+        )
     })
 }
 
@@ -99,13 +124,25 @@ pub fn namespace_matches(selection: &NamespaceSelection, namespace: &str, labels
     match selection.from {
         NamespacesFrom::Same | NamespacesFrom::Unrecognised => false,
         NamespacesFrom::All => true,
-        NamespacesFrom::Selector => selection.selector.as_ref().is_some_and(|selector| labels_match(selector, labels)),
+        NamespacesFrom::Selector => selection
+            .selector
+            .as_ref()
+            .is_some_and(|selector| labels_match(selector, labels)),
     }
 }
 
 fn labels_match(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let exact = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
-    exact && selector.match_expressions.iter().flatten().all(|requirement| requirement_holds(requirement, labels))
+    let exact = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key) == Some(value));
+    exact
+        && selector
+            .match_expressions
+            .iter()
+            .flatten()
+            .all(|requirement| requirement_holds(requirement, labels))
 }
 
 fn requirement_holds(requirement: &LabelSelectorRequirement, labels: &BTreeMap<String, String>) -> bool {
@@ -126,11 +163,22 @@ fn mismatch(selector: &FindingSelector, finding: &SecurityFinding) -> Option<Str
     let labels = finding.metadata.labels.as_ref().unwrap_or(&none);
     let spec = &finding.spec;
     let source = spec.source.as_ref().map_or("", |source| source.name.as_str());
-    if let Some((key, value)) = selector.match_labels.iter().find(|(key, value)| labels.get(*key) != Some(value)) {
+    if let Some((key, value)) = selector
+        .match_labels
+        .iter()
+        .find(|(key, value)| labels.get(*key) != Some(value))
+    {
         return Some(format!("label {key} is not {value:?} (matchLabels)"));
     }
-    if let Some(requirement) = selector.match_expressions.iter().find(|one| !requirement_holds(one, labels)) {
-        return Some(format!("label {} does not satisfy {} (matchExpressions)", requirement.key, requirement.operator));
+    if let Some(requirement) = selector
+        .match_expressions
+        .iter()
+        .find(|one| !requirement_holds(one, labels))
+    {
+        return Some(format!(
+            "label {} does not satisfy {} (matchExpressions)",
+            requirement.key, requirement.operator
+        ));
     }
     if let Some(lowest) = selector.min_severity.filter(|lowest| spec.severity < *lowest) {
         return Some(format!("severity {} is below {lowest} (minSeverity)", spec.severity));
@@ -139,16 +187,20 @@ fn mismatch(selector: &FindingSelector, finding: &SecurityFinding) -> Option<Str
         return Some(format!("severity {} is not listed (severities)", spec.severity));
     }
     if !selector.categories.is_empty() && !selector.categories.contains(&spec.category) {
-        return Some(format!("category {} is not listed (categories)", spec.category.as_str()));
+        return Some(format!(
+            "category {} is not listed (categories)",
+            spec.category.as_str()
+        ));
     }
     if !selector.sources.is_empty() && !selector.sources.iter().any(|one| one == source) {
         return Some(format!("source {source:?} is not listed (sources)"));
     }
     let created = finding.metadata.creation_timestamp.as_ref();
     match (&selector.created_after, created) {
-        (Some(after), Some(created)) if created.0 <= after.0 => {
-            Some(format!("created at {}, not after {} (createdAfter)", created.0, after.0))
-        }
+        (Some(after), Some(created)) if created.0 <= after.0 => Some(format!(
+            "created at {}, not after {} (createdAfter)",
+            created.0, after.0
+        )),
         _ => None,
     }
 }
@@ -181,14 +233,23 @@ mod tests {
     }
 
     fn candidate<'a>(namespace: &'a str, name: &'a str, spec: &'a TicketConfigurationSpec) -> Candidate<'a> {
-        Candidate { namespace, name, identity: name, spec, shared: false }
+        Candidate {
+            namespace,
+            name,
+            identity: name,
+            spec,
+            shared: false,
+        }
     }
 
     #[test]
     fn the_highest_weight_wins_then_the_first_by_name() {
         let (light, heavy) = (spec(json!({"weight": 1})), spec(json!({"weight": 9})));
-        let candidates =
-            [candidate("shop", "a", &light), candidate("shop", "z", &heavy), candidate("shop", "b", &heavy)];
+        let candidates = [
+            candidate("shop", "a", &light),
+            candidate("shop", "z", &heavy),
+            candidate("shop", "b", &heavy),
+        ];
         let selection = select(&finding(json!({})), &BTreeMap::new(), &candidates);
         assert_eq!(selection.chosen, Some(2));
         assert_eq!(selection.reasons[0], "shop/b: matches, weight 9");
@@ -199,7 +260,10 @@ mod tests {
     fn each_part_of_the_selector_refuses_by_name() {
         let cases = [
             (json!({"matchLabels": {"team": "api"}}), "matchLabels"),
-            (json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["web"]}]}), "matchExpressions"),
+            (
+                json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["web"]}]}),
+                "matchExpressions",
+            ),
             (json!({"minSeverity": "Critical"}), "minSeverity"),
             (json!({"severities": ["Low"]}), "severities"),
             (json!({"categories": ["Secret"]}), "categories"),
@@ -219,9 +283,18 @@ mod tests {
         let own = spec(json!({}));
         let finding = finding(json!({}));
         let none = BTreeMap::new();
-        assert_eq!(select(&finding, &none, &[candidate("security", "c", &own)]).chosen, None);
-        assert_eq!(select(&finding, &none, &[candidate("security", "c", &all)]).chosen, None);
-        let shared = Candidate { shared: true, ..candidate("security", "c", &all) };
+        assert_eq!(
+            select(&finding, &none, &[candidate("security", "c", &own)]).chosen,
+            None
+        );
+        assert_eq!(
+            select(&finding, &none, &[candidate("security", "c", &all)]).chosen,
+            None
+        );
+        let shared = Candidate {
+            shared: true,
+            ..candidate("security", "c", &all)
+        };
         assert_eq!(select(&finding, &none, &[shared]).chosen, Some(0));
     }
 

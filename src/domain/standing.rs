@@ -46,7 +46,9 @@ pub fn conditions(current: &[Condition], standing: &Standing, generation: i64, n
     };
     let message = cut(&standing.message);
     let make = |kind: ConditionType, status: &str| {
-        let before = current.iter().find(|one| one.type_ == kind.as_str() && one.status == status);
+        let before = current
+            .iter()
+            .find(|one| one.type_ == kind.as_str() && one.status == status);
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),
@@ -59,20 +61,32 @@ pub fn conditions(current: &[Condition], standing: &Standing, generation: i64, n
     let ours = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
     let mut all = vec![make(ConditionType::Ready, ready)];
     all.extend(extra.map(|kind| make(kind, "True")));
-    all.extend(current.iter().filter(|one| ours.iter().all(|kind| kind.as_str() != one.type_)).cloned());
+    all.extend(
+        current
+            .iter()
+            .filter(|one| ours.iter().all(|kind| kind.as_str() != one.type_))
+            .cloned(),
+    );
     all
 }
 
 /// The reason of a condition as it stands.
 pub fn reason_of(conditions: &[Condition], kind: ConditionType) -> Option<&str> {
-    conditions.iter().find(|one| one.type_ == kind.as_str()).map(|one| one.reason.as_str())
+    conditions
+        .iter()
+        .find(|one| one.type_ == kind.as_str())
+        .map(|one| one.reason.as_str())
 }
 
 fn cut(message: &str) -> String {
     if message.chars().count() <= MAX_MESSAGE_CHARS {
         return message.to_owned();
     }
-    message.chars().take(MAX_MESSAGE_CHARS - 3).chain("...".chars()).collect()
+    message
+        .chars()
+        .take(MAX_MESSAGE_CHARS - 3)
+        .chain("...".chars())
+        .collect()
 }
 
 /// The merge patch that turns one document into the other; `None` when they are equal.
@@ -88,7 +102,11 @@ pub fn merge_patch(from: &Value, to: &Value) -> Option<Value> {
                 };
                 patch.extend(difference.map(|difference| (key.clone(), difference)));
             }
-            patch.extend(from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), Value::Null)));
+            patch.extend(
+                from.keys()
+                    .filter(|key| !to.contains_key(*key))
+                    .map(|key| (key.clone(), Value::Null)),
+            );
             Some(Value::Object(patch))
         }
         (_, to) => Some(to.clone()),
@@ -108,7 +126,11 @@ mod tests {
     use super::*;
 
     fn standing(progress: Progress, message: &str) -> Standing {
-        Standing { progress, reason: Reason::SecretNotFound, message: message.to_owned() }
+        Standing {
+            progress,
+            reason: Reason::SecretNotFound,
+            message: message.to_owned(),
+        }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -120,10 +142,17 @@ mod tests {
         let first = conditions(&[], &standing(Progress::Stalled, "a"), 1, at(10));
         let second = conditions(&first, &standing(Progress::Stalled, "b"), 2, at(20));
         assert_eq!(second.len(), 2);
-        assert!(second.iter().all(|one| one.last_transition_time.0 == at(10) && one.message == "b"));
+        assert!(
+            second
+                .iter()
+                .all(|one| one.last_transition_time.0 == at(10) && one.message == "b")
+        );
         let third = conditions(&second, &standing(Progress::Ready, "c"), 2, at(30));
         assert_eq!(third.len(), 1);
-        assert_eq!((third[0].status.as_str(), third[0].last_transition_time.0), ("True", at(30)));
+        assert_eq!(
+            (third[0].status.as_str(), third[0].last_transition_time.0),
+            ("True", at(30))
+        );
     }
 
     #[test]
@@ -137,7 +166,10 @@ mod tests {
     fn a_patch_names_only_what_differs() {
         let from = json!({"a": 1, "b": {"c": 1, "d": 2}, "gone": true});
         let to = json!({"a": 1, "b": {"c": 1, "d": 3}, "new": []});
-        assert_eq!(merge_patch(&from, &to), Some(json!({"b": {"d": 3}, "new": [], "gone": null})));
+        assert_eq!(
+            merge_patch(&from, &to),
+            Some(json!({"b": {"d": 3}, "new": [], "gone": null}))
+        );
         assert_eq!(merge_patch(&to, &to), None);
     }
 }

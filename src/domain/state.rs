@@ -65,7 +65,9 @@ pub fn is_satisfied(state: State, status: &StatusDetails, mapping: &[StatusMappi
 
 /// What a Jira status says about a finding: by mapping, else by category and resolution.
 pub fn from_jira(status: &StatusDetails, resolution: Option<&Resolution>, mapping: &[StatusMapping]) -> State {
-    let mapped = mapping.iter().find(|entry| entry.jira_statuses.iter().any(|wanted| names_status(wanted, status)));
+    let mapped = mapping
+        .iter()
+        .find(|entry| entry.jira_statuses.iter().any(|wanted| names_status(wanted, status)));
     if let Some(entry) = mapped {
         return entry.state;
     }
@@ -90,7 +92,14 @@ fn by_resolution(name: &str) -> State {
 pub const fn resolution_names(state: State) -> &'static [&'static str] {
     match state {
         State::Duplicate => &["duplicate", "won't do", "won't fix", "done"],
-        State::FalsePositive => &["cannot reproduce", "invalid", "not a bug", "won't do", "won't fix", "done"],
+        State::FalsePositive => &[
+            "cannot reproduce",
+            "invalid",
+            "not a bug",
+            "won't do",
+            "won't fix",
+            "done",
+        ],
         State::Ignored | State::AcceptedRisk => &["won't do", "won't fix", "declined", "done"],
         _ => &["fixed", "done", "resolved", "complete", "completed"],
     }
@@ -101,23 +110,37 @@ mod tests {
     use super::*;
 
     fn status(id: &str, name: &str, category: StatusCategory) -> StatusDetails {
-        StatusDetails { id: id.to_owned(), name: name.to_owned(), category }
+        StatusDetails {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            category,
+        }
     }
 
     #[test]
     fn mapping_is_by_name_without_case_or_by_id() {
-        let mapping = [StatusMapping { state: State::InProgress, jira_statuses: vec!["in review".into(), "7".into()] }];
+        let mapping = [StatusMapping {
+            state: State::InProgress,
+            jira_statuses: vec!["in review".into(), "7".into()],
+        }];
         let review = status("3", "In Review", StatusCategory::Indeterminate);
         let seven = status("7", "Whatever", StatusCategory::New);
         assert!(is_satisfied(State::InProgress, &review, &mapping));
         assert_eq!(from_jira(&seven, None, &mapping), State::InProgress);
-        assert!(!is_satisfied(State::InProgress, &status("9", "Doing", StatusCategory::Indeterminate), &mapping));
+        assert!(!is_satisfied(
+            State::InProgress,
+            &status("9", "Doing", StatusCategory::Indeterminate),
+            &mapping
+        ));
     }
 
     #[test]
     fn a_persons_no_is_not_a_fix() {
         let done = status("10", "Done", StatusCategory::Done);
-        let resolution = |name: &str| Resolution { id: "1".into(), name: name.into() };
+        let resolution = |name: &str| Resolution {
+            id: "1".into(),
+            name: name.into(),
+        };
         assert_eq!(from_jira(&done, Some(&resolution("Won't Do")), &[]), State::Ignored);
         assert_eq!(from_jira(&done, Some(&resolution("Duplicate")), &[]), State::Duplicate);
         assert_eq!(from_jira(&done, Some(&resolution("Done")), &[]), State::Fixed);
@@ -127,10 +150,22 @@ mod tests {
     #[test]
     fn open_states_are_exactly_those_whose_category_is_not_done() {
         for state in [
-            State::Active, State::InProgress, State::Fixed, State::Ignored, State::AcceptedRisk, State::FalsePositive,
-            State::ExceptionRequested, State::Potential, State::WaitingForThirdParty, State::Duplicate,
+            State::Active,
+            State::InProgress,
+            State::Fixed,
+            State::Ignored,
+            State::AcceptedRisk,
+            State::FalsePositive,
+            State::ExceptionRequested,
+            State::Potential,
+            State::WaitingForThirdParty,
+            State::Duplicate,
         ] {
-            assert_eq!(is_open(state), default_category(state) != StatusCategory::Done, "{state}");
+            assert_eq!(
+                is_open(state),
+                default_category(state) != StatusCategory::Done,
+                "{state}"
+            );
         }
     }
 }

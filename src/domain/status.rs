@@ -78,16 +78,27 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
     let generation = finding.metadata.generation;
     if *report.verdict == Verdict::Unchanged {
         status.observed_generation = generation;
-        status.conditions.iter_mut().for_each(|condition| condition.observed_generation = generation);
+        status
+            .conditions
+            .iter_mut()
+            .for_each(|condition| condition.observed_generation = generation);
     } else if *report.verdict != Verdict::Keep {
         status.observed_generation = generation;
         let mut wanted = ready_conditions(report.verdict);
         if !duplicates.is_empty() {
-            let message = format!("other issues carry the same identity and are left alone: {}", duplicates.join(", "));
+            let message = format!(
+                "other issues carry the same identity and are left alone: {}",
+                duplicates.join(", ")
+            );
             wanted.push((ConditionType::DuplicatesFound, true, Reason::DuplicatesFound, message));
         }
         if let Verdict::Stalled(Reason::TransitionBlocked, message) = report.verdict {
-            wanted.push((ConditionType::TransitionBlocked, true, Reason::TransitionBlocked, message.clone()));
+            wanted.push((
+                ConditionType::TransitionBlocked,
+                true,
+                Reason::TransitionBlocked,
+                message.clone(),
+            ));
         }
         status.conditions = conditions(&status.conditions, wanted, generation, now);
     }
@@ -120,7 +131,9 @@ pub fn conditions(
     let next = wanted.into_iter().map(|(type_, is_true, reason, message)| {
         let status = if is_true { "True" } else { "False" };
         let old = before.iter().find(|condition| condition.type_ == type_.as_str());
-        let since = old.filter(|old| old.status == status).map_or(Time(now), |old| old.last_transition_time.clone());
+        let since = old
+            .filter(|old| old.status == status)
+            .map_or(Time(now), |old| old.last_transition_time.clone());
         Condition {
             type_: type_.as_str().to_owned(),
             status: status.to_owned(),
@@ -139,9 +152,10 @@ fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp
         ticket.configuration == key.configuration && ticket.group == key.group && ticket.slot == key.slot
     };
     let mut ticket = match (before.filter(fits), report.shared) {
-        (Some(own), Some(shared)) if own.id.is_none() || own.incarnation < shared.incarnation => {
-            Ticket { attempt: own.attempt.clone(), ..shared.clone() }
-        }
+        (Some(own), Some(shared)) if own.id.is_none() || own.incarnation < shared.incarnation => Ticket {
+            attempt: own.attempt.clone(),
+            ..shared.clone()
+        },
         (None, Some(shared)) => shared.clone(),
         (Some(own), _) => own,
         (None, None) => Ticket {
@@ -155,7 +169,11 @@ fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp
         ticket.attempt = Some(nonce.to_owned());
     }
     if let Some((id, issue_key)) = report.found {
-        let issue = Issue { id: id.clone(), key: issue_key.clone(), ..Issue::default() };
+        let issue = Issue {
+            id: id.clone(),
+            key: issue_key.clone(),
+            ..Issue::default()
+        };
         describe(&mut ticket, &issue, report, now);
     }
     match report.issue {
@@ -176,7 +194,10 @@ fn describe(ticket: &mut Ticket, issue: &Issue, report: &TicketReport<'_>, now: 
     ticket.id = Some(issue.id.clone());
     ticket.site = report.site.map(str::to_owned).or(ticket.site.take());
     if !issue.key.is_empty() {
-        ticket.url = report.base_url.map(|base| format!("{base}/browse/{}", issue.key)).or(ticket.url.take());
+        ticket.url = report
+            .base_url
+            .map(|base| format!("{base}/browse/{}", issue.key))
+            .or(ticket.url.take());
         ticket.project = issue.project_and_number().map(|(project, _)| project.to_owned());
         ticket.key = Some(issue.key.clone());
     }
@@ -192,7 +213,12 @@ fn describe(ticket: &mut Ticket, issue: &Issue, report: &TicketReport<'_>, now: 
     ticket.assignee = fields.assignee.as_ref().map(|user| user.display_name.clone());
     ticket.created = fields.created.map(whole_seconds).or(ticket.created.take());
     ticket.closed = match status.category {
-        StatusCategory::Done => Some(ticket.closed.take().unwrap_or_else(|| whole_seconds(fields.updated.unwrap_or(now)))),
+        StatusCategory::Done => Some(
+            ticket
+                .closed
+                .take()
+                .unwrap_or_else(|| whole_seconds(fields.updated.unwrap_or(now))),
+        ),
         _ => None,
     };
 }
@@ -216,7 +242,12 @@ mod tests {
     }
 
     fn report(verdict: &Verdict) -> FindingReport<'_> {
-        FindingReport { verdict, selection: None, state: None, ticket: None }
+        FindingReport {
+            verdict,
+            selection: None,
+            state: None,
+            ticket: None,
+        }
     }
 
     fn at(second: i64) -> Timestamp {
@@ -235,20 +266,43 @@ mod tests {
     fn ready_is_always_there_and_never_with_both_others() {
         for (verdict, types) in [
             (Verdict::Ready(Reason::InSync, String::new()), vec!["Ready"]),
-            (Verdict::Waiting(Reason::Creating, String::new()), vec!["Ready", "Reconciling"]),
-            (Verdict::Stalled(Reason::IssueLost, String::new()), vec!["Ready", "Stalled"]),
+            (
+                Verdict::Waiting(Reason::Creating, String::new()),
+                vec!["Ready", "Reconciling"],
+            ),
+            (
+                Verdict::Stalled(Reason::IssueLost, String::new()),
+                vec!["Ready", "Stalled"],
+            ),
         ] {
             let status = next(&finding(), &report(&verdict), at(1));
-            assert_eq!(status.conditions.iter().map(|one| one.type_.as_str()).collect::<Vec<_>>(), types);
+            assert_eq!(
+                status
+                    .conditions
+                    .iter()
+                    .map(|one| one.type_.as_str())
+                    .collect::<Vec<_>>(),
+                types
+            );
             assert_eq!(status.observed_generation, Some(3));
         }
     }
 
     #[test]
     fn a_moved_issue_keeps_its_id_and_changes_key_and_address() {
-        let key = TicketKey { configuration: "a/b".into(), group: vec!["shop".into(), "f".into()], slot: 0 };
+        let key = TicketKey {
+            configuration: "a/b".into(),
+            group: vec!["shop".into(), "f".into()],
+            slot: 0,
+        };
         let verdict = Verdict::Ready(Reason::InSync, String::new());
-        let issue = |key: &str| IssueKnowledge::Present(Box::new(Issue { id: "1".into(), key: key.into(), ..Issue::default() }));
+        let issue = |key: &str| {
+            IssueKnowledge::Present(Box::new(Issue {
+                id: "1".into(),
+                key: key.into(),
+                ..Issue::default()
+            }))
+        };
         let mut finding = finding();
         for (key_now, project) in [("SEC-1", "SEC"), ("OPS-9", "OPS")] {
             let issue = issue(key_now);
@@ -263,7 +317,14 @@ mod tests {
                 shared: None,
                 duplicates: &[],
             };
-            finding.status = Some(next(&finding, &FindingReport { ticket: Some(&ticket), ..report(&verdict) }, at(1)));
+            finding.status = Some(next(
+                &finding,
+                &FindingReport {
+                    ticket: Some(&ticket),
+                    ..report(&verdict)
+                },
+                at(1),
+            ));
             let stored = finding.status.as_ref().unwrap().ticket.as_ref().unwrap();
             assert_eq!(stored.id.as_deref(), Some("1"));
             assert_eq!(stored.key.as_deref(), Some(key_now));

@@ -4,9 +4,9 @@
 //! resolution. Only a raw change counts as a move, so editing the mapping moves nothing, and an issue that a person
 //! moves between two statuses of one state moves nothing either.
 
+use crate::api::State;
 use crate::api::security_finding::{StateSource, SyncBase};
 use crate::api::ticket_configuration::{ConflictPolicy, Direction, StatusSync};
-use crate::api::State;
 use crate::jira::model::{Resolution, StatusDetails};
 
 use super::state::{from_jira, is_satisfied};
@@ -82,7 +82,9 @@ fn issue_moved(base: Option<&SyncBase>, issue: IssueSide<'_>, sync: &StatusSync)
         Some((status, resolution)) => {
             status != issue.status.id || resolution != issue.resolution.map(|resolution| resolution.id.as_str())
         }
-        None => issue.pushed.is_some_and(|pushed| !is_satisfied(pushed, issue.status, &sync.mapping)),
+        None => issue
+            .pushed
+            .is_some_and(|pushed| !is_satisfied(pushed, issue.status, &sync.mapping)),
     }
 }
 
@@ -105,15 +107,28 @@ mod tests {
     use crate::jira::model::StatusCategory;
 
     fn status(id: &str, category: StatusCategory) -> StatusDetails {
-        StatusDetails { id: id.into(), name: format!("status {id}"), category }
+        StatusDetails {
+            id: id.into(),
+            name: format!("status {id}"),
+            category,
+        }
     }
 
     fn base(state: State, status: &str) -> SyncBase {
-        SyncBase { state: Some(state), status_id: Some(status.into()), ..SyncBase::default() }
+        SyncBase {
+            state: Some(state),
+            status_id: Some(status.into()),
+            ..SyncBase::default()
+        }
     }
 
     fn side(status: &StatusDetails) -> IssueSide<'_> {
-        IssueSide { status, resolution: None, pushed: None, pushes: 0 }
+        IssueSide {
+            status,
+            resolution: None,
+            pushed: None,
+            pushes: 0,
+        }
     }
 
     #[test]
@@ -123,7 +138,10 @@ mod tests {
         let agreed = base(State::Active, "1");
         assert_eq!(merge(State::Active, Some(&agreed), side(&todo), &sync), Merge::Keep);
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&todo), &sync), Merge::Push);
-        assert_eq!(merge(State::Active, Some(&agreed), side(&done), &sync), Merge::Pull(State::Fixed));
+        assert_eq!(
+            merge(State::Active, Some(&agreed), side(&done), &sync),
+            Merge::Pull(State::Fixed)
+        );
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&done), &sync), Merge::Agree);
     }
 
@@ -132,7 +150,10 @@ mod tests {
         let doing = status("2", StatusCategory::Indeterminate);
         let agreed = base(State::Active, "1");
         let mut sync = StatusSync::default();
-        assert_eq!(merge(State::Fixed, Some(&agreed), side(&doing), &sync), Merge::Pull(State::InProgress));
+        assert_eq!(
+            merge(State::Fixed, Some(&agreed), side(&doing), &sync),
+            Merge::Pull(State::InProgress)
+        );
         sync.conflict_policy = ConflictPolicy::FindingWins;
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&doing), &sync), Merge::Push);
     }
@@ -141,13 +162,25 @@ mod tests {
     fn directions_hold_back_one_way_only() {
         let (todo, done) = (status("1", StatusCategory::New), status("3", StatusCategory::Done));
         let agreed = base(State::Active, "1");
-        let from = StatusSync { direction: Direction::FromJira, ..StatusSync::default() };
-        let to = StatusSync { direction: Direction::ToJira, ..StatusSync::default() };
+        let from = StatusSync {
+            direction: Direction::FromJira,
+            ..StatusSync::default()
+        };
+        let to = StatusSync {
+            direction: Direction::ToJira,
+            ..StatusSync::default()
+        };
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&todo), &from), Merge::Keep);
-        assert_eq!(merge(State::Active, Some(&agreed), side(&done), &from), Merge::Pull(State::Fixed));
+        assert_eq!(
+            merge(State::Active, Some(&agreed), side(&done), &from),
+            Merge::Pull(State::Fixed)
+        );
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&todo), &to), Merge::Push);
         assert_eq!(merge(State::Active, Some(&agreed), side(&done), &to), Merge::Keep);
-        let off = StatusSync { enabled: false, ..StatusSync::default() };
+        let off = StatusSync {
+            enabled: false,
+            ..StatusSync::default()
+        };
         assert_eq!(merge(State::Fixed, Some(&agreed), side(&done), &off), Merge::Keep);
     }
 
@@ -156,21 +189,30 @@ mod tests {
         // While the switch was off the finding was fixed; the base still says Active.
         let todo = status("1", StatusCategory::New);
         let agreed = base(State::Active, "1");
-        assert_eq!(merge(State::Fixed, Some(&agreed), side(&todo), &StatusSync::default()), Merge::Push);
+        assert_eq!(
+            merge(State::Fixed, Some(&agreed), side(&todo), &StatusSync::default()),
+            Merge::Push
+        );
     }
 
     #[test]
     fn after_a_restore_our_own_close_is_not_read_as_a_persons() {
         // No status was restored; the property says that Fixed was pushed, and the issue stands there.
         let done = status("3", StatusCategory::Done);
-        let issue = IssueSide { pushed: Some(State::Fixed), ..side(&done) };
+        let issue = IssueSide {
+            pushed: Some(State::Fixed),
+            ..side(&done)
+        };
         let sync = StatusSync::default();
         assert_eq!(merge(State::Fixed, None, issue, &sync), Merge::Keep);
         // The finding is open again: it moved, the issue did not.
         assert_eq!(merge(State::Active, None, issue, &sync), Merge::Push);
         // An older status was restored: it knows nothing of the push that the property tells of.
         let issue = IssueSide { pushes: 1, ..issue };
-        assert_eq!(merge(State::Active, Some(&base(State::Active, "1")), issue, &sync), Merge::Push);
+        assert_eq!(
+            merge(State::Active, Some(&base(State::Active, "1")), issue, &sync),
+            Merge::Push
+        );
     }
 
     #[test]

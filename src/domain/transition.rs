@@ -34,8 +34,15 @@ pub fn choose(
     goal: State,
     sync: &StatusSync,
 ) -> Choice {
-    let available: Vec<&Transition> = transitions.iter().filter(|transition| transition.is_available).collect();
-    let mapped = sync.mapping.iter().find(|entry| entry.state == goal).and_then(|entry| entry.jira_statuses.first());
+    let available: Vec<&Transition> = transitions
+        .iter()
+        .filter(|transition| transition.is_available)
+        .collect();
+    let mapped = sync
+        .mapping
+        .iter()
+        .find(|entry| entry.state == goal)
+        .and_then(|entry| entry.jira_statuses.first());
     let (wanted, candidates): (String, Vec<&Transition>) = match mapped {
         Some(name) => {
             let leads = available.iter().filter(|transition| names_status(name, &transition.to));
@@ -44,7 +51,10 @@ pub fn choose(
         None => {
             let category = default_category(goal);
             let leads = available.iter().filter(|transition| transition.to.category == category);
-            (format!("a status of category {}", category_key(category)), leads.copied().collect())
+            (
+                format!("a status of category {}", category_key(category)),
+                leads.copied().collect(),
+            )
         }
     };
     let mut targets: Vec<&StatusDetails> = candidates.iter().map(|transition| &transition.to).collect();
@@ -64,7 +74,12 @@ pub fn choose(
     ordered.sort_by_key(|transition| transition.fields.values().filter(|field| field.required).count());
     for transition in ordered {
         match screen_fields(transition, goal) {
-            Ok(fields) => return Choice::Take { transition: transition.id.clone(), fields },
+            Ok(fields) => {
+                return Choice::Take {
+                    transition: transition.id.clone(),
+                    fields,
+                };
+            }
             Err(refusal) => refusals.push(refusal),
         }
     }
@@ -104,7 +119,10 @@ fn screen_fields(transition: &Transition, goal: State) -> Result<Map<String, Val
                 None => {}
             }
         } else if field.required && !field.has_default_value {
-            return Err(format!("transition {:?} needs the field {} ({id})", transition.name, field.name));
+            return Err(format!(
+                "transition {:?} needs the field {} ({id})",
+                transition.name, field.name
+            ));
         }
     }
     Ok(fields)
@@ -113,14 +131,21 @@ fn screen_fields(transition: &Transition, goal: State) -> Result<Map<String, Val
 fn resolution(field: &FieldMeta, goal: State) -> Option<String> {
     let named = |wanted: &&str| {
         let values = field.allowed_values.iter();
-        let mut fitting = values.filter(|value| text(value, "name").is_some_and(|name| name.to_lowercase() == **wanted));
+        let mut fitting =
+            values.filter(|value| text(value, "name").is_some_and(|name| name.to_lowercase() == **wanted));
         fitting.next().and_then(|value| text(value, "id"))
     };
-    resolution_names(goal).iter().find_map(|wanted| named(&wanted).map(str::to_owned))
+    resolution_names(goal)
+        .iter()
+        .find_map(|wanted| named(&wanted).map(str::to_owned))
 }
 
 fn names(field: &FieldMeta) -> String {
-    let names: Vec<&str> = field.allowed_values.iter().filter_map(|value| text(value, "name")).collect();
+    let names: Vec<&str> = field
+        .allowed_values
+        .iter()
+        .filter_map(|value| text(value, "name"))
+        .collect();
     names.join(", ")
 }
 
@@ -135,15 +160,31 @@ mod tests {
     use crate::jira::model::StatusCategory;
 
     fn status(id: &str, name: &str, category: StatusCategory) -> StatusDetails {
-        StatusDetails { id: id.into(), name: name.into(), category }
+        StatusDetails {
+            id: id.into(),
+            name: name.into(),
+            category,
+        }
     }
 
     fn transition(id: &str, to: StatusDetails) -> Transition {
-        Transition { id: id.into(), name: format!("to {}", to.name), to, is_available: true, ..Transition::default() }
+        Transition {
+            id: id.into(),
+            name: format!("to {}", to.name),
+            to,
+            is_available: true,
+            ..Transition::default()
+        }
     }
 
     fn choice(transitions: &[Transition], sync: &StatusSync) -> Choice {
-        choose("SEC-1", &status("1", "To Do", StatusCategory::New), transitions, State::Fixed, sync)
+        choose(
+            "SEC-1",
+            &status("1", "To Do", StatusCategory::New),
+            transitions,
+            State::Fixed,
+            sync,
+        )
     }
 
     #[test]
@@ -151,11 +192,18 @@ mod tests {
         let done = transition("31", status("3", "Done", StatusCategory::Done));
         let closed = transition("41", status("4", "Closed", StatusCategory::Done));
         let sync = StatusSync::default();
-        assert!(matches!(choice(std::slice::from_ref(&done), &sync), Choice::Take { transition, .. } if transition == "31"));
-        let Choice::Blocked(fault) = choice(&[done.clone(), closed.clone()], &sync) else { panic!() };
+        assert!(
+            matches!(choice(std::slice::from_ref(&done), &sync), Choice::Take { transition, .. } if transition == "31")
+        );
+        let Choice::Blocked(fault) = choice(&[done.clone(), closed.clone()], &sync) else {
+            panic!()
+        };
         assert_eq!(fault.reason, Reason::StateNotMapped);
         assert!(fault.message.contains("Done or Closed"), "{}", fault.message);
-        let mapping = vec![StatusMapping { state: State::Fixed, jira_statuses: vec!["closed".into(), "Done".into()] }];
+        let mapping = vec![StatusMapping {
+            state: State::Fixed,
+            jira_statuses: vec!["closed".into(), "Done".into()],
+        }];
         let mapped = StatusSync { mapping, ..sync };
         assert!(matches!(choice(&[done, closed], &mapped), Choice::Take { transition, .. } if transition == "41"));
     }
@@ -163,9 +211,15 @@ mod tests {
     #[test]
     fn no_way_names_where_one_could_go() {
         let doing = transition("21", status("2", "In Progress", StatusCategory::Indeterminate));
-        let Choice::Blocked(fault) = choice(&[doing], &StatusSync::default()) else { panic!() };
+        let Choice::Blocked(fault) = choice(&[doing], &StatusSync::default()) else {
+            panic!()
+        };
         assert_eq!(fault.reason, Reason::TransitionBlocked);
-        assert!(fault.message.contains("from To Do") && fault.message.contains("In Progress"), "{}", fault.message);
+        assert!(
+            fault.message.contains("from To Do") && fault.message.contains("In Progress"),
+            "{}",
+            fault.message
+        );
     }
 
     #[test]
@@ -173,16 +227,36 @@ mod tests {
         let mut done = transition("31", status("3", "Done", StatusCategory::Done));
         let field = FieldMeta {
             required: true,
-            allowed_values: vec![json!({"id": "1", "name": "Won't Do"}), json!({"id": "2", "name": "Done"})],
+            allowed_values: vec![
+                json!({"id": "1", "name": "Won't Do"}),
+                json!({"id": "2", "name": "Done"}),
+            ],
             ..FieldMeta::default()
         };
         done.fields.insert("resolution".into(), field);
-        let Choice::Take { fields, .. } = choice(std::slice::from_ref(&done), &StatusSync::default()) else { panic!() };
+        let Choice::Take { fields, .. } = choice(std::slice::from_ref(&done), &StatusSync::default()) else {
+            panic!()
+        };
         assert_eq!(fields["resolution"], json!({"id": "2"}));
-        let ignored = choose("SEC-1", &status("1", "To Do", StatusCategory::New), std::slice::from_ref(&done), State::Ignored, &StatusSync::default());
+        let ignored = choose(
+            "SEC-1",
+            &status("1", "To Do", StatusCategory::New),
+            std::slice::from_ref(&done),
+            State::Ignored,
+            &StatusSync::default(),
+        );
         assert!(matches!(ignored, Choice::Take { fields, .. } if fields["resolution"] == json!({"id": "1"})));
-        done.fields.insert("cf".into(), FieldMeta { required: true, name: "Root cause".into(), ..FieldMeta::default() });
-        let Choice::Blocked(fault) = choice(&[done], &StatusSync::default()) else { panic!() };
+        done.fields.insert(
+            "cf".into(),
+            FieldMeta {
+                required: true,
+                name: "Root cause".into(),
+                ..FieldMeta::default()
+            },
+        );
+        let Choice::Blocked(fault) = choice(&[done], &StatusSync::default()) else {
+            panic!()
+        };
         assert!(fault.message.contains("Root cause"), "{}", fault.message);
     }
 }

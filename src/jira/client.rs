@@ -16,7 +16,7 @@ use super::error::JiraError;
 use super::limiter::Limiter;
 use super::model::{
     Comment, CreateIssue, CreatedIssue, EditIssue, EntityProperty, FieldMeta, Issue, IssueTypeMeta, IssueTypeStatuses,
-    Priority, Project, Resolution, ServerInfo, Transition, User,
+    Priority, Project, ServerInfo, Transition, User,
 };
 use super::stats::CallStats;
 use super::transport::{ClientBuildError, ConnectionFault, Op, Transport};
@@ -222,12 +222,6 @@ impl JiraClient {
     pub async fn create_fields(&self, project: &str, issue_type_id: &str) -> Result<Vec<FieldMeta>, JiraError> {
         let path = ["issue", "createmeta", project, "issuetypes", issue_type_id];
         self.pages("create_fields", &path, &[], 200, &["fields", "results", "values"])
-            .await
-    }
-
-    /// All resolutions of the site (`GET /resolution/search`, all pages).
-    pub async fn resolutions(&self) -> Result<Vec<Resolution>, JiraError> {
-        self.pages("resolutions", &["resolution", "search"], &[], 50, &["values"])
             .await
     }
 

@@ -1,4 +1,4 @@
-//! What a project accepts: issue types, create fields, statuses, priorities, resolutions. Kept per connection, so that a
+//! What a project accepts: issue types, create fields, statuses, priorities. Kept per connection, so that a
 //! thousand findings cost five calls, and read again when it is old or a fault names it.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::client::JiraClient;
 use super::error::JiraError;
-use super::model::{FieldMeta, IssueTypeMeta, Priority, Resolution, StatusDetails};
+use super::model::{FieldMeta, IssueTypeMeta, Priority, StatusDetails};
 
 /// Fields that a create always has, or that Jira fills with the caller.
 const ALWAYS_GIVEN: [&str; 4] = ["project", "issuetype", "summary", "reporter"];
@@ -31,8 +31,6 @@ pub struct ProjectMeta {
     pub statuses: Vec<StatusDetails>,
     /// Priorities that can be chosen on create; empty when the project has none or keeps them off the screen.
     pub priorities: Vec<Priority>,
-    /// Resolutions of the site.
-    pub resolutions: Vec<Resolution>,
 }
 
 impl ProjectMeta {
@@ -111,7 +109,6 @@ pub struct Metadata {
     client: JiraClient,
     max_age: Duration,
     projects: Arc<Mutex<HashMap<ProjectAndType, Slot<Arc<ProjectMeta>>>>>,
-    resolutions: Slot<Vec<Resolution>>,
 }
 
 impl Metadata {
@@ -121,7 +118,6 @@ impl Metadata {
             client,
             max_age,
             projects: Arc::default(),
-            resolutions: Arc::default(),
         }
     }
 
@@ -143,16 +139,13 @@ impl Metadata {
         Ok(meta)
     }
 
-    /// Forgets what is known of a project, and the site's resolutions.
+    /// Forgets what is known of a project.
     pub fn invalidate(&self, project_key: &str) {
         // An answer that is being fetched meanwhile stays with those who wait for it; its slot is not found again.
         self.projects
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|(key, _), _| key != project_key);
-        if let Ok(mut resolutions) = self.resolutions.try_lock() {
-            *resolutions = None;
-        }
     }
 
     async fn fetch(&self, project_key: &str, wanted: &str) -> Result<ProjectMeta, MetadataError> {
@@ -220,20 +213,7 @@ impl Metadata {
             fields,
             statuses,
             priorities: priorities.unwrap_or_default(),
-            resolutions: self.resolutions().await?,
             key,
         })
-    }
-
-    async fn resolutions(&self) -> Result<Vec<Resolution>, JiraError> {
-        let mut entry = self.resolutions.lock().await;
-        if let Some((at, resolutions)) = &*entry
-            && at.elapsed() < self.max_age
-        {
-            return Ok(resolutions.clone());
-        }
-        let resolutions = self.client.resolutions().await?;
-        *entry = Some((Instant::now(), resolutions.clone()));
-        Ok(resolutions)
     }
 }

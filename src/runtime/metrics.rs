@@ -3,13 +3,11 @@
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, text::encode,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, text::encode};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::jira::CallStats;
@@ -66,11 +64,25 @@ impl Metrics {
         let mut registry = Registry::with_prefix("jfo");
         let reconciles = Family::default();
         let (calls, tickets_created, queue_depth) = (CallStats::default(), Counter::default(), Gauge::default());
-        registry.register("reconciles", "Passes by controller and how they ended", reconciles.clone());
+        registry.register(
+            "reconciles",
+            "Passes by controller and how they ended",
+            reconciles.clone(),
+        );
         registry.register("tickets_created", "Issues created in Jira", tickets_created.clone());
-        registry.register("ticket_queue_depth", "Tickets that wait for a worker", queue_depth.clone());
+        registry.register(
+            "ticket_queue_depth",
+            "Tickets that wait for a worker",
+            queue_depth.clone(),
+        );
         registry.register_collector(Box::new(Calls(calls.clone())));
-        Self { registry, reconciles, calls, tickets_created, queue_depth }
+        Self {
+            registry,
+            reconciles,
+            calls,
+            tickets_created,
+            queue_depth,
+        }
     }
 
     /// Counts a pass.

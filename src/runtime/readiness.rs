@@ -32,7 +32,9 @@ impl Readiness {
     /// Gates of these names, all closed.
     pub fn new(names: &[&'static str]) -> Self {
         let gates = names.iter().map(|name| (*name, Gate::default())).collect();
-        Self { gates: Arc::new(watch::Sender::new(gates)) }
+        Self {
+            gates: Arc::new(watch::Sender::new(gates)),
+        }
     }
 
     /// Opens a gate, for good.
@@ -46,7 +48,8 @@ impl Readiness {
 
     /// Says what a closed gate waits for, for `/readyz`.
     pub fn explain(&self, name: &'static str, detail: String) {
-        self.gates.send_modify(|gates| gates.entry(name).or_default().detail = Some(detail));
+        self.gates
+            .send_modify(|gates| gates.entry(name).or_default().detail = Some(detail));
     }
 
     /// What is still waited for.
@@ -67,7 +70,11 @@ impl Readiness {
 
     /// Waits until all gates are open.
     pub async fn wait_all(&self) {
-        let _ = self.gates.subscribe().wait_for(|gates| gates.values().all(|gate| gate.open)).await;
+        let _ = self
+            .gates
+            .subscribe()
+            .wait_for(|gates| gates.values().all(|gate| gate.open))
+            .await;
     }
 }
 

@@ -51,7 +51,9 @@ impl Server {
     ///
     /// When the listener fails.
     pub async fn serve(self, metrics: Arc<Metrics>, readiness: Readiness, shutdown: Shutdown) -> std::io::Result<()> {
-        axum::serve(self.listener, router(metrics, readiness)).with_graceful_shutdown(shutdown.started()).await
+        axum::serve(self.listener, router(metrics, readiness))
+            .with_graceful_shutdown(shutdown.started())
+            .await
     }
 }
 
@@ -68,7 +70,10 @@ async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
     if missing.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", missing.join("\nwaiting for ")))
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("waiting for {}\n", missing.join("\nwaiting for ")),
+    )
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> impl IntoResponse {
@@ -100,7 +105,10 @@ mod tests {
         let serving = tokio::spawn(server.serve(Arc::default(), readiness.clone(), shutdown));
         assert!(ask(address, "/livez").await.starts_with("HTTP/1.1 200"));
         let waiting = ask(address, "/readyz").await;
-        assert!(waiting.starts_with("HTTP/1.1 503") && waiting.contains("waiting for CRDs"), "{waiting}");
+        assert!(
+            waiting.starts_with("HTTP/1.1 503") && waiting.contains("waiting for CRDs"),
+            "{waiting}"
+        );
         readiness.set(CRDS);
         assert!(ask(address, "/readyz").await.starts_with("HTTP/1.1 200"));
         assert!(ask(address, "/metrics").await.contains("# EOF"));

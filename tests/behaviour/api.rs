@@ -36,21 +36,42 @@ async fn create(world: &World, kind: &str, name: &str, spec: Value) -> Result<Dy
 
 async fn good_objects(world: World) -> Outcome {
     let extras = [
-        ("JiraConnection", json!({"requestTimeout": "5m", "rateLimit": {"burst": 1}, "url": "http://127.0.0.1:8080"})),
-        ("JiraConnection", json!({"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}})),
-        ("TicketConfiguration", json!({"statusSync": {"interval": "1h", "mapping": [
-            {"state": "Active", "jiraStatuses": ["To Do", "Backlog"]}, {"state": "Fixed", "jiraStatuses": ["Done"]}]}})),
-        ("TicketConfiguration", json!({"identity": "security/old-name", "deletionTimeout": "1d"})),
-        ("SecurityFinding", json!({"severity": "Critical", "state": "AcceptedRisk", "asset": {"port": 443}})),
+        (
+            "JiraConnection",
+            json!({"requestTimeout": "5m", "rateLimit": {"burst": 1}, "url": "http://127.0.0.1:8080"}),
+        ),
+        (
+            "JiraConnection",
+            json!({"allowedNamespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}),
+        ),
+        (
+            "TicketConfiguration",
+            json!({"statusSync": {"interval": "1h", "mapping": [
+            {"state": "Active", "jiraStatuses": ["To Do", "Backlog"]}, {"state": "Fixed", "jiraStatuses": ["Done"]}]}}),
+        ),
+        (
+            "TicketConfiguration",
+            json!({"identity": "security/old-name", "deletionTimeout": "1d"}),
+        ),
+        (
+            "SecurityFinding",
+            json!({"severity": "Critical", "state": "AcceptedRisk", "asset": {"port": 443}}),
+        ),
     ];
     for (at, (kind, extra)) in extras.into_iter().enumerate() {
         let mut spec = good(kind);
         merge(&mut spec, extra.clone());
-        create(&world, kind, &format!("good-{at}"), spec).await.map_err(|error| format!("{kind} {extra}: {error}"))?;
+        create(&world, kind, &format!("good-{at}"), spec)
+            .await
+            .map_err(|error| format!("{kind} {extra}: {error}"))?;
     }
     let made = create(&world, "TicketConfiguration", "defaults", good("TicketConfiguration")).await?;
-    ensure!(made.data["spec"]["statusSync"]["interval"] == "60s", "{}", made.data);
-    ensure!(made.data["spec"]["deletionPolicy"] == "Close" && made.data["spec"]["weight"] == 100, "{}", made.data);
+    ensure!(made.data["spec"]["statusSync"]["interval"] == "1m", "{}", made.data);
+    ensure!(
+        made.data["spec"]["deletionPolicy"] == "Close" && made.data["spec"]["weight"] == 100,
+        "{}",
+        made.data
+    );
     Ok(())
 }
 
@@ -58,15 +79,43 @@ async fn bad_objects(world: World) -> Outcome {
     let cases = [
         ("JiraConnection", json!({"url": "ftp://acme"}), "spec.url"),
         ("JiraConnection", json!({"url": "https://acme.test/path"}), "spec.url"),
-        ("JiraConnection", json!({"auth": {"basic": null}}), "auth must have exactly one of"),
-        ("JiraConnection", json!({"auth": {"basic": {"email": "nobody"}}}), "spec.auth.basic.email"),
-        ("JiraConnection", json!({"requestTimeout": "6m"}), "requestTimeout must be from 1s to 5m"),
-        ("JiraConnection", json!({"requestTimeout": "soon"}), "spec.requestTimeout"),
-        ("JiraConnection", json!({"allowedNamespaces": {"from": "Selector"}}), "selector must be set"),
+        (
+            "JiraConnection",
+            json!({"auth": {"basic": null}}),
+            "auth must have exactly one of",
+        ),
+        (
+            "JiraConnection",
+            json!({"auth": {"basic": {"email": "nobody"}}}),
+            "spec.auth.basic.email",
+        ),
+        (
+            "JiraConnection",
+            json!({"requestTimeout": "6m"}),
+            "requestTimeout must be from 1s to 5m",
+        ),
+        (
+            "JiraConnection",
+            json!({"requestTimeout": "soon"}),
+            "spec.requestTimeout",
+        ),
+        (
+            "JiraConnection",
+            json!({"allowedNamespaces": {"from": "Selector"}}),
+            "selector must be set",
+        ),
         ("TicketConfiguration", json!({"projectKey": "sec"}), "spec.projectKey"),
         ("TicketConfiguration", json!({"mode": "Maybe"}), "spec.mode"),
-        ("TicketConfiguration", json!({"priority": {"remap": {"High": "High"}}}), "Required"),
-        ("TicketConfiguration", json!({"statusSync": {"interval": "2h"}}), "interval must be from 1s to 1h"),
+        (
+            "TicketConfiguration",
+            json!({"priority": {"remap": {"High": "High"}}}),
+            "Required",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"statusSync": {"interval": "2h"}}),
+            "interval must be from 1s to 1h",
+        ),
         (
             "TicketConfiguration",
             json!({"statusSync": {"mapping": [
@@ -82,7 +131,11 @@ async fn bad_objects(world: World) -> Outcome {
         ("SecurityFinding", json!({"title": ""}), "spec.title"),
         ("SecurityFinding", json!({"severity": "Apocalyptic"}), "spec.severity"),
         ("SecurityFinding", json!({"asset": {"port": 70_000}}), "spec.asset.port"),
-        ("SecurityFinding", json!({"description": "x".repeat(140_000)}), "spec.description"),
+        (
+            "SecurityFinding",
+            json!({"description": "x".repeat(140_000)}),
+            "spec.description",
+        ),
     ];
     for (at, (kind, extra, named)) in cases.into_iter().enumerate() {
         let mut spec = good(kind);
@@ -103,7 +156,10 @@ async fn immutable(world: World) -> Outcome {
     ensure!(error.contains("fingerprint must stay as it is"), "{error}");
     world.configuration("c", "SEC", json!({})).await?;
     let patch = kube::api::Patch::Merge(json!({"spec": {"identity": "other"}}));
-    let refused = world.configurations().patch("c", &kube::api::PatchParams::default(), &patch).await;
+    let refused = world
+        .configurations()
+        .patch("c", &kube::api::PatchParams::default(), &patch)
+        .await;
     let error = refused.err().ok_or("the identity was set later")?.to_string();
     ensure!(error.contains("identity must stay as it is"), "{error}");
     Ok(())
@@ -113,7 +169,11 @@ async fn no_secrets(world: World) -> Outcome {
     let client = world.as_operator().await?;
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(client, &world.namespace);
     secrets.get("jira").await?;
-    let refused = secrets.list(&kube::api::ListParams::default()).await.err().ok_or("Secrets can be listed")?;
+    let refused = secrets
+        .list(&kube::api::ListParams::default())
+        .await
+        .err()
+        .ok_or("Secrets can be listed")?;
     ensure!(refused.to_string().contains("forbidden"), "{refused}");
     Ok(())
 }

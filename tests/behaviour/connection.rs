@@ -8,8 +8,14 @@ use crate::world::{Outcome, Test, World, test};
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("connection::a_wrong_token_is_told_and_rotation_needs_no_restart", wrong_token),
-        test("connection::a_revoked_token_flips_the_connection_and_loses_nothing", revoked_token),
+        test(
+            "connection::a_wrong_token_is_told_and_rotation_needs_no_restart",
+            wrong_token,
+        ),
+        test(
+            "connection::a_revoked_token_flips_the_connection_and_loses_nothing",
+            revoked_token,
+        ),
         test("connection::what_is_missing_is_named", what_is_missing),
         test("connection::a_scoped_token_goes_to_the_gateway", scoped_token),
         test("connection::a_host_must_be_allowed", hosts),
@@ -20,7 +26,10 @@ pub fn tests() -> Vec<Test> {
 
 async fn patch(world: &World, spec: serde_json::Value) -> Outcome {
     let patch = Patch::Merge(json!({"spec": spec}));
-    world.connections().patch("acme", &PatchParams::default(), &patch).await?;
+    world
+        .connections()
+        .patch("acme", &PatchParams::default(), &patch)
+        .await?;
     Ok(())
 }
 
@@ -31,11 +40,19 @@ async fn wrong_token(world: World) -> Outcome {
     world.configuration("shop", "SEC", json!({})).await?;
     world.finding("f", json!({})).await?;
     let told = world.connection_tells("Unauthorized").await?;
-    ensure!(told.status == "False" && told.message.contains("scope"), "{}", told.message);
+    ensure!(
+        told.status == "False" && told.message.contains("scope"),
+        "{}",
+        told.message
+    );
     ensure!(!told.message.contains("wrong\""), "{}", told.message);
     world.configuration_tells("shop", "ConnectionNotReady").await?;
     let told = world.finding_tells("f", "ConfigurationNotReady").await?;
-    ensure!(told.message.contains("token"), "the finding tells why: {}", told.message);
+    ensure!(
+        told.message.contains("token"),
+        "the finding tells why: {}",
+        told.message
+    );
     world.secret(jira_sim::CLASSIC_TOKEN).await?;
     world.connection_tells("Connected").await?;
     world.in_sync("f").await?;
@@ -55,7 +72,10 @@ async fn revoked_token(world: World) -> Outcome {
     for at in 0..3 {
         keys.push(world.in_sync(&format!("f{at}")).await?);
     }
-    ensure!(world.sim.replace_token(jira_sim::CLASSIC_TOKEN, "fresh-token"), "the old token is worth nothing now");
+    ensure!(
+        world.sim.replace_token(jira_sim::CLASSIC_TOKEN, "fresh-token"),
+        "the old token is worth nothing now"
+    );
     // The next poll meets an empty answer or a 404; none of that is believed.
     world.connection_tells("Unauthorized").await?;
     world.finding("late", json!({})).await?;
@@ -63,7 +83,11 @@ async fn revoked_token(world: World) -> Outcome {
     for at in 0..3 {
         let finding = world.findings().get(&format!("f{at}")).await?;
         let ready = crate::world::ready(&finding).ok_or("no condition")?;
-        ensure!(ready.reason == "InSync", "a broken connection is no message per finding: {}", ready.reason);
+        ensure!(
+            ready.reason == "InSync",
+            "a broken connection is no message per finding: {}",
+            ready.reason
+        );
     }
     world.secret("fresh-token").await?;
     world.connection_tells("Connected").await?;
@@ -74,13 +98,23 @@ async fn revoked_token(world: World) -> Outcome {
 
 async fn what_is_missing(world: World) -> Outcome {
     let _operator = world.operator()?;
-    world.connection(json!({"auth": {"basic": {"tokenSecretRef": {"name": "nope"}}}})).await?;
+    world
+        .connection(json!({"auth": {"basic": {"tokenSecretRef": {"name": "nope"}}}}))
+        .await?;
     let told = world.connection_tells("SecretNotFound").await?;
     ensure!(told.message.contains("nope"), "{}", told.message);
-    patch(&world, json!({"auth": {"basic": {"tokenSecretRef": {"name": "jira", "key": "other"}}}})).await?;
+    patch(
+        &world,
+        json!({"auth": {"basic": {"tokenSecretRef": {"name": "jira", "key": "other"}}}}),
+    )
+    .await?;
     let told = world.connection_tells("SecretKeyMissing").await?;
     ensure!(told.message.contains("other"), "{}", told.message);
-    patch(&world, json!({"auth": {"basic": {"tokenSecretRef": {"name": "jira", "key": "token"}}}})).await?;
+    patch(
+        &world,
+        json!({"auth": {"basic": {"tokenSecretRef": {"name": "jira", "key": "token"}}}}),
+    )
+    .await?;
     world.connection_tells("Connected").await?;
     Ok(())
 }
@@ -95,7 +129,12 @@ async fn scoped_token(world: World) -> Outcome {
     world.configuration("shop", "SEC", json!({})).await?;
     world.finding("f", json!({})).await?;
     world.in_sync("f").await?;
-    let create = world.sim.log().into_iter().find(jira_sim::LogEntry::is_create).ok_or("no creation")?;
+    let create = world
+        .sim
+        .log()
+        .into_iter()
+        .find(jira_sim::LogEntry::is_create)
+        .ok_or("no creation")?;
     ensure!(create.gateway, "it went through the gateway");
     Ok(())
 }
@@ -104,7 +143,11 @@ async fn hosts(world: World) -> Outcome {
     let _operator = world.operator()?;
     world.connection(json!({"url": "https://evil.example.org"})).await?;
     let told = world.connection_tells("HostNotAllowed").await?;
-    ensure!(told.message.contains("evil.example.org") && told.message.contains("allow-host"), "{}", told.message);
+    ensure!(
+        told.message.contains("evil.example.org") && told.message.contains("allow-host"),
+        "{}",
+        told.message
+    );
     patch(&world, json!({"url": "http://localhost:1"})).await?;
     world.connection_tells("HostNotAllowed").await?;
     patch(&world, json!({"url": "http://127.0.0.1:1"})).await?;
@@ -123,7 +166,10 @@ async fn captcha_and_strangers(world: World) -> Outcome {
     world.connection_tells("Connected").await?;
     world.sim.set_captcha(true);
     let asked = json!({"metadata": {"annotations": {"jira-findings.dev/reconcile-requested-at": "now"}}});
-    world.connections().patch("acme", &PatchParams::default(), &Patch::Merge(asked)).await?;
+    world
+        .connections()
+        .patch("acme", &PatchParams::default(), &Patch::Merge(asked))
+        .await?;
     world.connection_tells("CaptchaRequired").await?;
     Ok(())
 }

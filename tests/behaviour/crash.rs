@@ -33,8 +33,17 @@ async fn one_issue_after(world: World, kind: FaultKind, code: &str) -> Outcome {
     world.configuration("shop", "SEC", json!({})).await?;
     world.finding("f", json!({})).await?;
     world.in_sync("f").await?;
-    let creates = world.sim.log().into_iter().filter(jira_sim::LogEntry::is_create).count();
-    ensure!(world.sim.issues().len() == 1, "{} issues after {code}", world.sim.issues().len());
+    let creates = world
+        .sim
+        .log()
+        .into_iter()
+        .filter(jira_sim::LogEntry::is_create)
+        .count();
+    ensure!(
+        world.sim.issues().len() == 1,
+        "{} issues after {code}",
+        world.sim.issues().len()
+    );
     ensure!(creates <= 2, "{creates} creations after {code}");
     Ok(())
 }
@@ -65,11 +74,17 @@ async fn restore(world: World) -> Outcome {
     world.finding_tells("f", "Closed").await?;
     operator.kill()?;
     // The object comes back as it was in Git: without status, finalizer and record.
-    world.patch_finding("f", json!({"metadata": {"finalizers": null}})).await?;
+    world
+        .patch_finding("f", json!({"metadata": {"finalizers": null}}))
+        .await?;
     world.delete_finding("f").await?;
     world.finding("f", json!({"state": "Fixed"})).await?;
     operator.restart()?;
-    let finding = world.finding_is("f", "has its issue again", |finding| crate::world::ticket_key(finding).is_some()).await?;
+    let finding = world
+        .finding_is("f", "has its issue again", |finding| {
+            crate::world::ticket_key(finding).is_some()
+        })
+        .await?;
     ensure!(crate::world::ticket_key(&finding) == Some(key), "another issue");
     ensure!(world.sim.issues().len() == 1, "a second issue");
     Ok(())
@@ -88,22 +103,30 @@ impl Dice {
 }
 
 async fn kills(world: World) -> Outcome {
-    let kills: usize = std::env::var("SOAK_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(15);
+    let kills: usize = std::env::var("SOAK_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(15);
     let seed: u64 = match std::env::var("SEED").ok().and_then(|text| text.parse().ok()) {
         Some(seed) => seed,
-        None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.subsec_nanos().into(),
+        None => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)?
+            .subsec_nanos()
+            .into(),
     };
     println!("seed {seed}, {kills} kills (SEED repeats the moments)");
     let mut dice = Dice(seed | 1);
     world.sim.set_index_lag(Duration::from_secs(2));
     // Creations take a moment, so that many a kill falls while one is under way.
-    world.sim.fault(Fault::new("createIssue", FaultKind::ApplyThenDelay { millis: 120 }).times(u64::MAX));
+    world
+        .sim
+        .fault(Fault::new("createIssue", FaultKind::ApplyThenDelay { millis: 120 }).times(u64::MAX));
     world.connection(json!({})).await?;
     world.configuration("shop", "SEC", json!({})).await?;
-    let mut operator = world.operator()?;
     for at in 0..BURST {
         world.finding(&format!("f{at:03}"), json!({})).await?;
     }
+    let mut operator = world.operator()?;
     let mut open_at_kill = 0;
     for kill in 0..kills {
         let creates = || world.sim.log().iter().filter(|entry| entry.is_create()).count();
@@ -116,18 +139,32 @@ async fn kills(world: World) -> Outcome {
         .await?;
         // A random moment within the next round trip.
         let moment = Instant::now() + Duration::from_millis(dice.below(150));
-        eventually(Duration::from_secs(1), "the moment", || async { Ok((Instant::now() >= moment).then_some(())) }).await?;
+        eventually(Duration::from_secs(1), "the moment", || async {
+            Ok((Instant::now() >= moment).then_some(()))
+        })
+        .await?;
         let open = world.sim.creates_in_flight();
         operator.kill()?;
         open_at_kill += usize::from(open > 0);
-        println!("kill {}: {} issues, {open} creations open", kill + 1, world.sim.issues().len());
+        println!(
+            "kill {}: {} issues, {open} creations open",
+            kill + 1,
+            world.sim.issues().len()
+        );
         operator.restart()?;
     }
     let api = world.findings();
     let findings = eventually(Duration::from_secs(240), "all findings are in step", || async {
         let all = api.list(&ListParams::default()).await?.items;
-        let told = all.iter().filter(|one| ready(one).is_some_and(|ready| ready.reason == "InSync")).count();
-        if told == BURST { Ok(Some(all)) } else { Err(format!("{told} of {BURST}").into()) }
+        let told = all
+            .iter()
+            .filter(|one| ready(one).is_some_and(|ready| ready.reason == "InSync"))
+            .count();
+        if told == BURST {
+            Ok(Some(all))
+        } else {
+            Err(format!("{told} of {BURST}").into())
+        }
     })
     .await?;
     let mut labels: BTreeMap<String, usize> = BTreeMap::new();
@@ -136,10 +173,23 @@ async fn kills(world: World) -> Outcome {
             *labels.entry(label.clone()).or_default() += 1;
         }
     }
-    ensure!(world.sim.issues().len() == BURST, "{} issues for {BURST} findings", world.sim.issues().len());
-    ensure!(labels.len() == BURST && labels.values().all(|count| *count == 1), "an issue twice");
-    ensure!(findings.iter().all(|finding| state(finding) == "Active"), "a status is wrong");
+    ensure!(
+        world.sim.issues().len() == BURST,
+        "{} issues for {BURST} findings",
+        world.sim.issues().len()
+    );
+    ensure!(
+        labels.len() == BURST && labels.values().all(|count| *count == 1),
+        "an issue twice"
+    );
+    ensure!(
+        findings.iter().all(|finding| state(finding) == "Active"),
+        "a status is wrong"
+    );
     println!("{open_at_kill} of {kills} kills fell while a creation was open");
-    ensure!(open_at_kill * 3 >= kills, "only {open_at_kill} of {kills} kills fell while a creation was open");
+    ensure!(
+        open_at_kill * 3 >= kills,
+        "only {open_at_kill} of {kills} kills fell while a creation was open"
+    );
     Ok(())
 }

@@ -14,7 +14,10 @@ pub fn tests() -> Vec<Test> {
         test("deletion::delete_deletes", delete_deletes),
         test("deletion::a_member_that_stays_keeps_the_issue", a_member_that_stays),
         test("deletion::what_blocks_it_ends_in_time", what_blocks_it_ends),
-        test("deletion::without_its_configuration_a_finding_is_let_go_after_the_limit", refused_is_let_go),
+        test(
+            "deletion::without_its_configuration_a_finding_is_let_go_after_the_limit",
+            refused_is_let_go,
+        ),
     ]
 }
 
@@ -31,7 +34,9 @@ async fn gone(world: &World, name: &str) -> Outcome {
 
 async fn deleted_under(world: &World, policy: &str) -> support::Result<String> {
     world.connection(json!({})).await?;
-    world.configuration("shop", "SEC", json!({"deletionPolicy": policy})).await?;
+    world
+        .configuration("shop", "SEC", json!({"deletionPolicy": policy}))
+        .await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
     world.delete_finding("f").await?;
@@ -59,7 +64,10 @@ async fn orphan_leaves(world: World) -> Outcome {
 async fn delete_deletes(world: World) -> Outcome {
     let _operator = world.operator()?;
     let key = deleted_under(&world, "Delete").await?;
-    ensure!(world.sim.issue(&key).is_none_or(|issue| issue.deleted), "the issue is still there");
+    ensure!(
+        world.sim.issue(&key).is_none_or(|issue| issue.deleted),
+        "the issue is still there"
+    );
     Ok(())
 }
 
@@ -73,30 +81,46 @@ async fn a_member_that_stays(world: World) -> Outcome {
     world.in_sync("two").await?;
     world.delete_finding("one").await?;
     gone(&world, "one").await?;
-    ensure!(world.sim.issue(&key).ok_or("gone")?.status == "To Do", "the issue stays open");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.status == "To Do",
+        "the issue stays open"
+    );
     world.delete_finding("two").await?;
     gone(&world, "two").await?;
-    ensure!(world.sim.issue(&key).ok_or("gone")?.status == "Done", "the last one closes it");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.status == "Done",
+        "the last one closes it"
+    );
     Ok(())
 }
 
 async fn what_blocks_it_ends(world: World) -> Outcome {
     let _operator = world.operator()?;
     world.connection(json!({})).await?;
-    world.configuration("shop", "SEC", json!({"deletionTimeout": "3s"})).await?;
+    world
+        .configuration("shop", "SEC", json!({"deletionTimeout": "3s"}))
+        .await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
     world.sim.outage(true);
     world.delete_finding("f").await?;
     gone(&world, "f").await?;
-    ensure!(world.sim.issue(&key).ok_or("gone")?.status == "To Do", "nothing could be done");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.status == "To Do",
+        "nothing could be done"
+    );
     let logs = world.logs();
-    ensure!(logs.contains("left open") && logs.contains(&key), "the log names the issue");
+    ensure!(
+        logs.contains("left open") && logs.contains(&key),
+        "the log names the issue"
+    );
     let events: kube::Api<k8s_openapi::api::events::v1::Event> =
         kube::Api::namespaced(world.client.clone(), &world.namespace);
     eventually(DEADLINE, "an event names the issue", || async {
         let all = events.list(&kube::api::ListParams::default()).await?.items;
-        let named = all.iter().any(|event| event.note.as_ref().is_some_and(|note| note.contains(&key)));
+        let named = all
+            .iter()
+            .any(|event| event.note.as_ref().is_some_and(|note| note.contains(&key)));
         Ok(named.then_some(()))
     })
     .await
@@ -116,8 +140,14 @@ async fn refused_is_let_go(world: World) -> Outcome {
     world.finding("f", json!({})).await?;
     world.finding_tells("f", "RejectedByJira").await?;
     let patch = Patch::Merge(json!({"spec": {"suspend": true}}));
-    world.configurations().patch("shop", &PatchParams::default(), &patch).await?;
-    world.configurations().delete("shop", &kube::api::DeleteParams::default()).await?;
+    world
+        .configurations()
+        .patch("shop", &PatchParams::default(), &patch)
+        .await?;
+    world
+        .configurations()
+        .delete("shop", &kube::api::DeleteParams::default())
+        .await?;
     world.delete_finding("f").await?;
     gone(&world, "f").await
 }

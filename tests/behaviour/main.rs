@@ -22,12 +22,23 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // The tests wait most of the time; more of them fit side by side than there are cores.
     arguments.test_threads.get_or_insert(6);
-    let tests: Vec<Test> =
-        [api::tests(), connection::tests(), crash::tests(), deletion::tests(), refusals::tests(), sync::tests(), tickets::tests()]
-            .into_iter()
-            .flatten()
-            .collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
+    let tests: Vec<Test> = [
+        api::tests(),
+        connection::tests(),
+        crash::tests(),
+        deletion::tests(),
+        refusals::tests(),
+        sync::tests(),
+        tickets::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let plane = Arc::new(std::sync::OnceLock::new());
     let trials = tests
         .into_iter()
@@ -36,7 +47,9 @@ fn main() {
             let soak = test.name.contains("soak");
             Trial::test(test.name, move || {
                 let plane: &Arc<Plane> = plane.get_or_init(|| handle.block_on(Plane::start()));
-                handle.block_on((test.run)(Arc::clone(plane))).map_err(|error| error.to_string().into())
+                handle
+                    .block_on((test.run)(Arc::clone(plane)))
+                    .map_err(|error| error.to_string().into())
             })
             .with_ignored_flag(soak)
         })

@@ -9,9 +9,18 @@ use crate::world::{DEADLINE, Outcome, Test, World, test};
 
 pub fn tests() -> Vec<Test> {
     vec![
-        test("refusals::an_unknown_project_type_priority_and_status_are_named", unknown_names),
-        test("refusals::required_fields_are_named_before_the_first_ticket", required_fields),
-        test("refusals::a_field_that_jira_refuses_is_named_and_tried_again", refused_field),
+        test(
+            "refusals::an_unknown_project_type_priority_and_status_are_named",
+            unknown_names,
+        ),
+        test(
+            "refusals::required_fields_are_named_before_the_first_ticket",
+            required_fields,
+        ),
+        test(
+            "refusals::a_field_that_jira_refuses_is_named_and_tried_again",
+            refused_field,
+        ),
         test("refusals::a_connection_to_another_site_writes_nothing", another_site),
         test("refusals::hostile_text_stays_text", hostile_text),
         test("refusals::an_outage_is_waited_out", an_outage),
@@ -25,9 +34,13 @@ async fn unknown_names(world: World) -> Outcome {
     world.configuration("type", "SEC", json!({"issueType": "Bugg"})).await?;
     let remap = json!({"Critical": "Urgent", "High": "High", "Medium": "Medium", "Low": "Low",
         "Informational": "Lowest", "Unknown": "Medium"});
-    world.configuration("priority", "SEC", json!({"priority": {"remap": remap}})).await?;
+    world
+        .configuration("priority", "SEC", json!({"priority": {"remap": remap}}))
+        .await?;
     let mapping = json!([{"state": "Active", "jiraStatuses": ["Tomorrow"]}]);
-    world.configuration("status", "SEC", json!({"statusSync": {"mapping": mapping}})).await?;
+    world
+        .configuration("status", "SEC", json!({"statusSync": {"mapping": mapping}}))
+        .await?;
     for (name, reason, named) in [
         ("project", "ProjectNotFound", "NOPE"),
         ("type", "IssueTypeNotFound", "Task"),
@@ -35,14 +48,21 @@ async fn unknown_names(world: World) -> Outcome {
         ("status", "StatusNotFound", "In Progress"),
     ] {
         let told = world.configuration_tells(name, reason).await?;
-        ensure!(told.status == "False" && told.message.contains(named), "{name}: {}", told.message);
+        ensure!(
+            told.status == "False" && told.message.contains(named),
+            "{name}: {}",
+            told.message
+        );
     }
     let named = json!({"ticket": {"configurationRef": {"name": "project"}}});
     world.finding("f", named).await?;
     let told = world.finding_tells("f", "ConfigurationNotReady").await?;
     ensure!(told.message.contains("NOPE"), "{}", told.message);
     let cure = Patch::Merge(json!({"spec": {"projectKey": "SEC"}}));
-    world.configurations().patch("project", &PatchParams::default(), &cure).await?;
+    world
+        .configurations()
+        .patch("project", &PatchParams::default(), &cure)
+        .await?;
     world.in_sync("f").await?;
     Ok(())
 }
@@ -50,13 +70,22 @@ async fn unknown_names(world: World) -> Outcome {
 async fn required_fields(world: World) -> Outcome {
     let _operator = world.operator()?;
     world.connection(json!({})).await?;
-    world.configuration("shop", "REQ", json!({})).await?;
+    world
+        .configuration("shop", "REQ", json!({"issueType": "Vulnerability"}))
+        .await?;
     world.finding("f", json!({})).await?;
     let told = world.configuration_tells("shop", "RequiredFieldsMissing").await?;
-    ensure!(told.message.contains("Team") && told.message.contains("customfield_10041"), "{}", told.message);
+    ensure!(
+        told.message.contains("Team") && told.message.contains("customfield_10041"),
+        "{}",
+        told.message
+    );
     ensure!(told.message.contains("Cost centre"), "{}", told.message);
     world.finding_tells("f", "ConfigurationNotReady").await?;
-    ensure!(!world.sim.log().iter().any(jira_sim::LogEntry::is_create), "nothing was tried");
+    ensure!(
+        !world.sim.log().iter().any(jira_sim::LogEntry::is_create),
+        "nothing was tried"
+    );
     Ok(())
 }
 
@@ -73,10 +102,19 @@ async fn refused_field(world: World) -> Outcome {
     world.sim.fault(jira_sim::Fault::once("createIssue", refusal));
     world.finding("f", json!({})).await?;
     let told = world.finding_tells("f", "RejectedByJira").await?;
-    ensure!(told.message.contains("labels") && told.message.contains("Thursdays"), "{}", told.message);
+    ensure!(
+        told.message.contains("labels") && told.message.contains("Thursdays"),
+        "{}",
+        told.message
+    );
     let stalled = world.findings().get("f").await?.status.unwrap_or_default();
-    ensure!(stalled.conditions.iter().any(|one| one.type_ == "Stalled"), "a person must act");
-    world.patch_finding("f", json!({"spec": {"title": "Another title"}})).await?;
+    ensure!(
+        stalled.conditions.iter().any(|one| one.type_ == "Stalled"),
+        "a person must act"
+    );
+    world
+        .patch_finding("f", json!({"spec": {"title": "Another title"}}))
+        .await?;
     world.in_sync("f").await?;
     Ok(())
 }
@@ -95,9 +133,16 @@ async fn another_site(world: World) -> Outcome {
     ensure!(told.status == "False", "{}", told.message);
     world.patch_finding("f", json!({"spec": {"state": "Fixed"}})).await?;
     world.finding_tells("f", "ConfigurationNotReady").await?;
-    let writes = world.sim.log().into_iter().filter(|entry| entry.method == "PUT" || entry.path.contains("transitions"));
+    let writes = world
+        .sim
+        .log()
+        .into_iter()
+        .filter(|entry| entry.method == "PUT" || entry.path.contains("transitions"));
     ensure!(writes.count() == 0, "something was written to another site");
-    ensure!(world.sim.issue(&key).ok_or("gone")?.status == "To Do", "the stranger's issue stays as it is");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.status == "To Do",
+        "the stranger's issue stays as it is"
+    );
     Ok(())
 }
 
@@ -118,13 +163,21 @@ async fn hostile_text(world: World) -> Outcome {
     world.finding("f", spec).await?;
     let key = world.in_sync("f").await?;
     let issue = world.sim.issue(&key).ok_or("gone")?;
-    ensure!(issue.summary.chars().count() <= 254 && !issue.summary.contains('\n'), "{}", issue.summary);
+    ensure!(
+        issue.summary.chars().count() <= 254 && !issue.summary.contains('\n'),
+        "{}",
+        issue.summary
+    );
     let text = issue.description.clone().to_string();
     ensure!(text.chars().count() <= 32_767, "{} characters", text.chars().count());
     for forbidden in ["\"mention\"", "\"href\":\"javascript", "\\u001b", "\u{202e}"] {
         ensure!(!text.contains(forbidden), "{forbidden} in the description");
     }
-    ensure!(!issue.summary.contains('\u{202e}') && !issue.summary.contains('\u{1b}'), "{}", issue.summary);
+    ensure!(
+        !issue.summary.contains('\u{202e}') && !issue.summary.contains('\u{1b}'),
+        "{}",
+        issue.summary
+    );
     Ok(())
 }
 
@@ -142,9 +195,15 @@ async fn an_outage(world: World) -> Outcome {
         })
         .await?;
     let status = told.status.unwrap_or_default();
-    ensure!(status.conditions.iter().any(|one| one.type_ == "Reconciling"), "it goes on by itself");
+    ensure!(
+        status.conditions.iter().any(|one| one.type_ == "Reconciling"),
+        "it goes on by itself"
+    );
     world.sim.outage(false);
-    eventually(DEADLINE, "the issue is opened", || async { Ok((world.sim.issues().len() == 1).then_some(())) }).await?;
+    eventually(DEADLINE, "the issue is opened", || async {
+        Ok((world.sim.issues().len() == 1).then_some(()))
+    })
+    .await?;
     world.in_sync("f").await?;
     Ok(())
 }

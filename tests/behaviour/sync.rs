@@ -12,13 +12,25 @@ use crate::world::{DEADLINE, Outcome, Test, World, state, test};
 pub fn tests() -> Vec<Test> {
     vec![
         test("sync::status_flows_both_ways", status_flows_both_ways),
-        test("sync::what_does_not_change_costs_nothing", what_does_not_change_costs_nothing),
+        test(
+            "sync::what_does_not_change_costs_nothing",
+            what_does_not_change_costs_nothing,
+        ),
         test("sync::a_restart_costs_nothing_either", a_restart_costs_nothing_either),
         test("sync::a_mapping_is_followed", a_mapping_is_followed),
-        test("sync::switched_off_and_on_again_it_catches_up", switched_off_and_on_again),
-        test("sync::a_workflow_without_a_way_is_told", a_workflow_without_a_way_is_told),
+        test(
+            "sync::switched_off_and_on_again_it_catches_up",
+            switched_off_and_on_again,
+        ),
+        test(
+            "sync::a_workflow_without_a_way_is_told",
+            a_workflow_without_a_way_is_told,
+        ),
         test("sync::a_moved_issue_is_followed", a_moved_issue_is_followed),
-        test("sync::a_deleted_issue_is_told_and_not_opened_again", a_deleted_issue_is_told),
+        test(
+            "sync::a_deleted_issue_is_told_and_not_opened_again",
+            a_deleted_issue_is_told,
+        ),
     ]
 }
 
@@ -37,19 +49,29 @@ async fn issue_is(world: &World, key: &str, status: &str) -> Outcome {
 
 async fn status_flows_both_ways(world: World) -> Outcome {
     let _operator = world.operator()?;
-    set_up(&world, "SEC", json!({})).await?;
+    // Two statuses of SEC mean "not begun"; which one a reopened issue goes to must be said.
+    let mapping = json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": ["To Do", "Backlog"]}]}});
+    set_up(&world, "SEC", mapping).await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
     world.sim.human_transition(&key, "In Progress");
-    let finding = world.finding_is("f", "follows the board", |finding| state(finding) == "InProgress").await?;
+    let finding = world
+        .finding_is("f", "follows the board", |finding| state(finding) == "InProgress")
+        .await?;
     let status = finding.status.ok_or("no status")?;
-    ensure!(format!("{:?}", status.state_source) == "Some(JiraStatus)", "{:?}", status.state_source);
+    ensure!(
+        format!("{:?}", status.state_source) == "Some(JiraStatus)",
+        "{:?}",
+        status.state_source
+    );
     world.patch_finding("f", json!({"spec": {"state": "Fixed"}})).await?;
     issue_is(&world, &key, "Done").await?;
     world.finding_tells("f", "Closed").await?;
     // Found again: one transition leads back.
     world.patch_finding("f", json!({"spec": {"state": "Active"}})).await?;
-    world.finding_is("f", "is open again", |finding| state(finding) == "Active").await?;
+    world
+        .finding_is("f", "is open again", |finding| state(finding) == "Active")
+        .await?;
     eventually(DEADLINE, "the issue is open again", || async {
         let now = world.sim.issue(&key).ok_or("gone")?.status;
         if now == "Done" { Err(now.into()) } else { Ok(Some(())) }
@@ -57,22 +79,41 @@ async fn status_flows_both_ways(world: World) -> Outcome {
     .await?;
     ensure!(world.sim.issues().len() == 1, "no second issue");
     world.sim.human_transition(&key, "Done");
-    world.finding_is("f", "follows a person's close", |finding| state(finding) == "Fixed").await?;
+    world
+        .finding_is("f", "follows a person's close", |finding| state(finding) == "Fixed")
+        .await?;
     Ok(())
 }
 
 /// Waits for three polls to pass and tells how many other calls were made meanwhile.
 async fn three_polls(world: &World) -> support::Result<Vec<String>> {
-    let polls = || world.sim.log().iter().filter(|entry| entry.path.ends_with("/search/jql")).count();
+    let polls = || {
+        world
+            .sim
+            .log()
+            .iter()
+            .filter(|entry| entry.path.ends_with("/search/jql"))
+            .count()
+    };
     let before = polls();
-    eventually(DEADLINE, "three polls", || async { Ok((polls() >= before + 3).then_some(())) }).await?;
-    let others = world.sim.log().into_iter().filter(|entry| !entry.path.ends_with("/search/jql"));
+    eventually(DEADLINE, "three polls", || async {
+        Ok((polls() >= before + 3).then_some(()))
+    })
+    .await?;
+    let others = world
+        .sim
+        .log()
+        .into_iter()
+        .filter(|entry| !entry.path.ends_with("/search/jql"));
     Ok(others.map(|entry| format!("{} {}", entry.method, entry.path)).collect())
 }
 
 async fn versions(world: &World) -> support::Result<Vec<Option<String>>> {
     let all = world.findings().list(&ListParams::default()).await?.items;
-    Ok(all.into_iter().map(|finding| finding.metadata.resource_version).collect())
+    Ok(all
+        .into_iter()
+        .map(|finding| finding.metadata.resource_version)
+        .collect())
 }
 
 async fn quiet(world: &World) -> Outcome {
@@ -80,7 +121,11 @@ async fn quiet(world: &World) -> Outcome {
     eventually(DEADLINE, "silence", || async {
         world.sim.clear_log();
         let calls = three_polls(world).await?;
-        if calls.is_empty() { Ok(Some(())) } else { Err(calls.join(", ").into()) }
+        if calls.is_empty() {
+            Ok(Some(()))
+        } else {
+            Err(calls.join(", ").into())
+        }
     })
     .await
 }
@@ -140,15 +185,25 @@ async fn a_mapping_is_followed(world: World) -> Outcome {
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
     world.sim.human_transition(&key, "Backlog");
-    world.finding_is("f", "shows the board", |finding| {
-        let ticket = finding.status.as_ref().and_then(|status| status.ticket.as_ref());
-        ticket.and_then(|ticket| ticket.status.as_ref()).is_some_and(|status| status.name == "Backlog")
-    })
-    .await?;
-    ensure!(state(&world.findings().get("f").await?) == "Active", "a move inside one state's list moves nothing");
+    world
+        .finding_is("f", "shows the board", |finding| {
+            let ticket = finding.status.as_ref().and_then(|status| status.ticket.as_ref());
+            ticket
+                .and_then(|ticket| ticket.status.as_ref())
+                .is_some_and(|status| status.name == "Backlog")
+        })
+        .await?;
+    ensure!(
+        state(&world.findings().get("f").await?) == "Active",
+        "a move inside one state's list moves nothing"
+    );
     world.sim.human_transition(&key, "In Progress");
-    world.finding_is("f", "waits", |finding| state(finding) == "WaitingForThirdParty").await?;
-    world.patch_finding("f", json!({"spec": {"state": "AcceptedRisk"}})).await?;
+    world
+        .finding_is("f", "waits", |finding| state(finding) == "WaitingForThirdParty")
+        .await?;
+    world
+        .patch_finding("f", json!({"spec": {"state": "AcceptedRisk"}}))
+        .await?;
     issue_is(&world, &key, "Done").await
 }
 
@@ -172,32 +227,57 @@ async fn switched_off_and_on_again(world: World) -> Outcome {
     })
     .await?;
     world.sim.human_transition(&pulled, "In Progress");
-    world.patch_finding("pushed", json!({"spec": {"state": "Fixed"}})).await?;
+    world
+        .patch_finding("pushed", json!({"spec": {"state": "Fixed"}}))
+        .await?;
     world
         .finding_is("pushed", "is looked at", |finding| {
-            finding.status.as_ref().is_some_and(|status| status.observed_generation == finding.metadata.generation)
+            finding
+                .status
+                .as_ref()
+                .is_some_and(|status| status.observed_generation == finding.metadata.generation)
         })
         .await?;
-    ensure!(world.sim.issue(&pushed).ok_or("gone")?.status == "To Do", "nothing flows to Jira");
-    ensure!(state(&world.findings().get("pulled").await?) == "Active", "nothing flows from Jira");
+    ensure!(
+        world.sim.issue(&pushed).ok_or("gone")?.status == "To Do",
+        "nothing flows to Jira"
+    );
+    ensure!(
+        state(&world.findings().get("pulled").await?) == "Active",
+        "nothing flows from Jira"
+    );
     switch(true).await?;
-    world.finding_is("pulled", "catches up", |finding| state(finding) == "InProgress").await?;
+    world
+        .finding_is("pulled", "catches up", |finding| state(finding) == "InProgress")
+        .await?;
     issue_is(&world, &pushed, "Done").await
 }
 
 async fn a_workflow_without_a_way_is_told(world: World) -> Outcome {
     let _operator = world.operator()?;
-    set_up(&world, "STRICT", json!({})).await?;
+    set_up(
+        &world,
+        "STRICT",
+        json!({"statusSync": {"conflictPolicy": "FindingWins"}}),
+    )
+    .await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;
     world.patch_finding("f", json!({"spec": {"state": "Fixed"}})).await?;
     let told = world.finding_tells("f", "TransitionBlocked").await?;
-    ensure!(told.message.contains("Open") && told.message.contains("In Progress"), "{}", told.message);
+    ensure!(
+        told.message.contains("Open") && told.message.contains("In Progress"),
+        "{}",
+        told.message
+    );
     // A person moves it to where one step leads on; the required resolution is given.
     world.sim.human_transition(&key, "In Review");
     issue_is(&world, &key, "Done").await?;
     world.finding_tells("f", "Closed").await?;
-    ensure!(world.sim.issue(&key).ok_or("gone")?.resolution.is_some(), "the resolution is set");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.resolution.is_some(),
+        "the resolution is set"
+    );
     Ok(())
 }
 
@@ -225,7 +305,11 @@ async fn a_deleted_issue_is_told(world: World) -> Outcome {
     world.sim.delete_issue(&key);
     world.patch_finding("f", json!({"spec": {"title": "changed"}})).await?;
     let told = world.finding_tells("f", "IssueLost").await?;
-    ensure!(told.status == "False" && told.message.contains(&key), "{}", told.message);
+    ensure!(
+        told.status == "False" && told.message.contains(&key),
+        "{}",
+        told.message
+    );
     ensure!(world.sim.issues().iter().all(|issue| issue.deleted), "no new issue");
     Ok(())
 }

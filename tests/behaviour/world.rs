@@ -14,8 +14,8 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use support::ControlPlane;
 use support::Operator;
-use support::operator::OperatorBuilder;
 use support::eventually;
+use support::operator::OperatorBuilder;
 
 /// The result of a test.
 pub type Outcome = support::Result<()>;
@@ -44,10 +44,15 @@ where
         Box::pin(async move {
             let world = World::new(plane, &title).await?;
             let logs = world.log_path();
-            run(world).await.map_err(|error| format!("{error}\n--- end of {}\n{}", logs.display(), tail(&logs)).into())
+            run(world)
+                .await
+                .map_err(|error| format!("{error}\n--- end of {}\n{}", logs.display(), tail(&logs)).into())
         })
     });
-    Test { name: name.to_owned(), run }
+    Test {
+        name: name.to_owned(),
+        run,
+    }
 }
 
 fn tail(path: &std::path::Path) -> String {
@@ -71,16 +76,26 @@ impl Plane {
         let control_plane = ControlPlane::start(&assets).await.expect("the control plane starts");
         let admin = control_plane.admin_client();
         let root = support::assets::repository();
-        support::manifests::apply_crds(&admin, &root.join("crds")).await.expect("the definitions are accepted");
+        support::manifests::apply_crds(&admin, &root.join("crds"))
+            .await
+            .expect("the definitions are accepted");
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "jira-findings"}});
-        support::manifests::apply_yaml(&admin, &namespace.to_string(), None).await.expect("the namespace is made");
+        support::manifests::apply_yaml(&admin, &namespace.to_string(), None)
+            .await
+            .expect("the namespace is made");
         let rbac = std::fs::read_to_string(root.join("docs/rbac.yaml")).expect("docs/rbac.yaml");
-        support::manifests::apply_yaml(&admin, &rbac, None).await.expect("the roles are accepted");
+        support::manifests::apply_yaml(&admin, &rbac, None)
+            .await
+            .expect("the roles are accepted");
         let kubeconfig = control_plane
             .service_account_kubeconfig("jira-findings", "jira-findings-operator")
             .await
             .expect("a token for the operator");
-        Arc::new(Self { control_plane, admin, kubeconfig })
+        Arc::new(Self {
+            control_plane,
+            admin,
+            kubeconfig,
+        })
     }
 }
 
@@ -101,9 +116,19 @@ impl World {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = support::cluster::create_namespace(&plane.admin, "t").await?;
         let sim = Sim::start(SimConfig::default()).await;
-        let log = plane.control_plane.directory().join(format!("operator-{number}-{}.log", name.replace("::", "-")));
+        let log = plane
+            .control_plane
+            .directory()
+            .join(format!("operator-{number}-{}.log", name.replace("::", "-")));
         let client = plane.admin.clone();
-        let world = Self { plane, instance: format!("t{number}"), namespace, sim, client, log };
+        let world = Self {
+            plane,
+            instance: format!("t{number}"),
+            namespace,
+            sim,
+            client,
+            log,
+        };
         world.secret(jira_sim::CLASSIC_TOKEN).await?;
         Ok(world)
     }
@@ -183,7 +208,9 @@ impl World {
 
     /// Changes a finding by a merge patch.
     pub async fn patch_finding(&self, name: &str, patch: Value) -> Outcome {
-        self.findings().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        self.findings()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
@@ -229,16 +256,25 @@ impl World {
         let api = self.findings();
         eventually(DEADLINE, &format!("{name} {what}"), || async {
             let finding = api.get(name).await?;
-            if wanted(&finding) { Ok(Some(finding)) } else { Err(summary(&finding).into()) }
+            if wanted(&finding) {
+                Ok(Some(finding))
+            } else {
+                Err(summary(&finding).into())
+            }
         })
         .await
     }
 
     /// Waits until the Ready condition of a finding has this reason.
     pub async fn finding_tells(&self, name: &str, reason: &str) -> Result<Condition> {
-        let finding =
-            self.finding_is(name, &format!("tells {reason}"), |finding| ready(finding).is_some_and(|one| one.reason == reason)).await?;
-        Ok(ready(&finding).cloned().unwrap_or_else(|| unreachable!("it was just looked at")))
+        let finding = self
+            .finding_is(name, &format!("tells {reason}"), |finding| {
+                ready(finding).is_some_and(|one| one.reason == reason)
+            })
+            .await?;
+        Ok(ready(&finding)
+            .cloned()
+            .unwrap_or_else(|| unreachable!("it was just looked at")))
     }
 
     /// Waits until a finding is in step with its issue; gives the key.
@@ -280,7 +316,12 @@ fn condition(conditions: &[Condition], reason: &str) -> Result<Option<Condition>
 
 /// The Ready condition of a finding.
 pub fn ready(finding: &SecurityFinding) -> Option<&Condition> {
-    finding.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == "Ready")
+    finding
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")
 }
 
 /// The key of a finding's issue.
@@ -290,13 +331,22 @@ pub fn ticket_key(finding: &SecurityFinding) -> Option<String> {
 
 /// The effective state of a finding.
 pub fn state(finding: &SecurityFinding) -> &str {
-    finding.status.as_ref().and_then(|status| status.state).map_or("none", |state| state.as_str())
+    finding
+        .status
+        .as_ref()
+        .and_then(|status| status.state)
+        .map_or("none", |state| state.as_str())
 }
 
 /// A finding in one line, for messages.
 pub fn summary(finding: &SecurityFinding) -> String {
     let ready = ready(finding).map(|one| format!("{} {}: {}", one.status, one.reason, one.message));
-    format!("state {}, ticket {:?}, ready {:?}", state(finding), ticket_key(finding), ready)
+    format!(
+        "state {}, ticket {:?}, ready {:?}",
+        state(finding),
+        ticket_key(finding),
+        ready
+    )
 }
 
 /// Merges JSON the way a merge patch does.

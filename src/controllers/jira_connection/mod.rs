@@ -112,7 +112,11 @@ impl Seen {
     fn same_client(&self, other: &Self) -> bool {
         let part = |seen: &Self| {
             let spec = &seen.spec;
-            let names = (spec.url.clone(), spec.cloud_id.clone(), spec.expected_account_id.clone());
+            let names = (
+                spec.url.clone(),
+                spec.cloud_id.clone(),
+                spec.expected_account_id.clone(),
+            );
             (names, spec.auth.clone(), spec.request_timeout, spec.rate_limit)
         };
         part(self) == part(other)
@@ -124,7 +128,11 @@ impl Reconciler<JiraConnection> for Controller {
 
     fn seen(&self, key: &ObjectKey, object: &Arc<JiraConnection>) {
         if self.context.connections.get(key).is_none() {
-            let entry = ConnectionEntry { spec: object.spec.clone(), version: 0, state: None };
+            let entry = ConnectionEntry {
+                spec: object.spec.clone(),
+                version: 0,
+                state: None,
+            };
             self.context.connections.put(key.clone(), entry);
         }
     }
@@ -154,7 +162,11 @@ impl Reconciler<JiraConnection> for Controller {
         self.remember(&key, Some(memory));
         let (outcome, again) = written?;
         // A fault that was met meanwhile, or too soon after the last look.
-        let faulted = self.faulted.lock().unwrap_or_else(PoisonError::into_inner).contains(&key);
+        let faulted = self
+            .faulted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&key);
         let wait = if faulted { wait.min(FAULT_SPACING) } else { wait };
         Ok((outcome, again.unwrap_or(wait).max(Duration::from_millis(100))))
     }
@@ -162,8 +174,13 @@ impl Reconciler<JiraConnection> for Controller {
 
 impl Controller {
     fn remember(&self, key: &ObjectKey, memory: Option<Memory>) {
-        let Some(memory) = memory.filter(|_| self.objects.contains(key)) else { return };
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), memory);
+        let Some(memory) = memory.filter(|_| self.objects.contains(key)) else {
+            return;
+        };
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.clone(), memory);
     }
 
     /// Looks at the connection where that is due. On an error of the API server gives back what was known.
@@ -174,7 +191,9 @@ impl Controller {
         before: Option<Memory>,
     ) -> Result<Memory, (Option<Memory>, PassError)> {
         let (seen, now) = (Seen::of(object), Instant::now());
-        let faulted = before.as_ref().is_none_or(|memory| memory.asked_at + FAULT_SPACING <= now)
+        let faulted = before
+            .as_ref()
+            .is_none_or(|memory| memory.asked_at + FAULT_SPACING <= now)
             && self.faulted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         let before = match before {
             Some(memory) if memory.seen == seen && !faulted && now < memory.look_at => return Ok(memory),
@@ -194,7 +213,10 @@ impl Controller {
             Ok(Err(diagnosis)) => return Ok(Self::failed(before, seen, None, diagnosis)),
             Err(error) => {
                 if faulted {
-                    self.faulted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+                    self.faulted
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(key.clone());
                 }
                 return Err((before, error));
             }
@@ -207,7 +229,10 @@ impl Controller {
             Some(memory) if same && !forced && !memory.wants_asking(now) => return Ok(memory.looked_again(seen)),
             before => before,
         };
-        let old = before.as_ref().filter(|_| same).and_then(|memory| memory.client.clone());
+        let old = before
+            .as_ref()
+            .filter(|_| same)
+            .and_then(|memory| memory.client.clone());
         let asked = Asked {
             site: &site,
             spec: &seen.spec,
@@ -219,7 +244,10 @@ impl Controller {
         };
         let (client, result) = probe::probe(&asked, &credential, old).await;
         Ok(match result {
-            Err(diagnosis) => Memory { client, ..Self::failed(before, seen, Some(digest), diagnosis) },
+            Err(diagnosis) => Memory {
+                client,
+                ..Self::failed(before, seen, Some(digest), diagnosis)
+            },
             Ok(found) => self.connected(key, before.filter(|_| same), seen, digest, client, found),
         })
     }
@@ -230,7 +258,9 @@ impl Controller {
         key: &ObjectKey,
         spec: &JiraConnectionSpec,
     ) -> Result<Result<Credential, Diagnosis>, PassError> {
-        let Some(basic) = &spec.auth.basic else { return Ok(Err(connection::auth_missing())) };
+        let Some(basic) = &spec.auth.basic else {
+            return Ok(Err(connection::auth_missing()));
+        };
         let reference = &basic.token_secret_ref;
         let api: Api<Secret> = Api::namespaced(self.context.client.clone(), &key.namespace);
         let secret = match with_deadline(api.get_opt(&reference.name)).await {
@@ -242,16 +272,29 @@ impl Controller {
             Err(error) => return Err(error),
         };
         let version = format!("{}@{}", reference.name, secret.resource_version().unwrap_or_default());
-        let bytes = secret.data.as_ref().and_then(|data| data.get(&reference.key)).map(|bytes| bytes.0.as_slice());
+        let bytes = secret
+            .data
+            .as_ref()
+            .and_then(|data| data.get(&reference.key))
+            .map(|bytes| bytes.0.as_slice());
         let token = connection::token(&reference.name, &reference.key, bytes);
-        Ok(token.map(|token| Credential { email: basic.email.clone(), token: token.into(), version }))
+        Ok(token.map(|token| Credential {
+            email: basic.email.clone(),
+            token: token.into(),
+            version,
+        }))
     }
 
     fn failed(before: Option<Memory>, seen: Seen, digest: Option<[u8; 32]>, diagnosis: Diagnosis) -> Memory {
         let failures = before.as_ref().map_or(0, |memory| memory.failures.saturating_add(1));
         // A changed spec or reason is looked at soon again.
         let same = before.as_ref().is_some_and(|memory| {
-            memory.seen.spec == seen.spec && memory.outcome.as_ref().err().is_some_and(|one| one.reason == diagnosis.reason)
+            memory.seen.spec == seen.spec
+                && memory
+                    .outcome
+                    .as_ref()
+                    .err()
+                    .is_some_and(|one| one.reason == diagnosis.reason)
         });
         let failures = if same { failures } else { 0 };
         let now = Instant::now();
@@ -278,10 +321,12 @@ impl Controller {
         found: probe::Found,
     ) -> Memory {
         let now = Instant::now();
-        let kept = before.and_then(|memory| Some((memory.connection?, memory.version))).filter(|(connection, _)| {
-            let same_site = connection.cloud_id == found.discovered.site.cloud_id;
-            same_site && connection.account_id == found.discovered.account.id
-        });
+        let kept = before
+            .and_then(|memory| Some((memory.connection?, memory.version)))
+            .filter(|(connection, _)| {
+                let same_site = connection.cloud_id == found.discovered.site.cloud_id;
+                same_site && connection.account_id == found.discovered.account.id
+            });
         let (connection, version) = kept.unwrap_or_else(|| {
             let connection = probe::connection(key.clone(), &seen.spec, &found);
             self.hear_faults(key.clone(), connection.gateway.client());
@@ -307,7 +352,10 @@ impl Controller {
         tokio::spawn(async move {
             while faults.changed().await.is_ok() {
                 if faults.borrow_and_update().is_some() {
-                    faulted.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+                    faulted
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(key.clone());
                     let _ = wake.send(key.clone());
                 }
             }
@@ -339,7 +387,11 @@ impl Controller {
                 }
         });
         if !same {
-            let entry = ConnectionEntry { spec: memory.seen.spec.clone(), version: memory.version, state: Some(state) };
+            let entry = ConnectionEntry {
+                spec: memory.seen.spec.clone(),
+                version: memory.version,
+                state: Some(state),
+            };
             self.context.connections.put(key.clone(), entry);
         }
     }
@@ -355,9 +407,14 @@ impl Controller {
         let generation = object.metadata.generation.unwrap_or_default();
         let next = connection::next_status(&current, &object.spec, generation, &memory.outcome, Timestamp::now());
         let version = object.resource_version().unwrap_or_default();
-        let Some(patch) = status_patch(&current, &next, &version) else { return Ok((Outcome::Unchanged, None)) };
+        let Some(patch) = status_patch(&current, &next, &version) else {
+            return Ok((Outcome::Unchanged, None));
+        };
         let api: Api<JiraConnection> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         match with_deadline(api.patch_status(&key.name, &params, &Patch::Merge(patch))).await {
             Ok(_) => {}
             // Changed meanwhile, or gone: the watch tells.
@@ -372,9 +429,23 @@ impl Controller {
             let ObjectKey { namespace, name } = key;
             let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
             if warning {
-                tracing::warn!(kind = "JiraConnection", namespace, name, reason, detail = message, "connection is not usable");
+                tracing::warn!(
+                    kind = "JiraConnection",
+                    namespace,
+                    name,
+                    reason,
+                    detail = message,
+                    "connection is not usable"
+                );
             } else {
-                tracing::info!(kind = "JiraConnection", namespace, name, reason, detail = message, "connection changed");
+                tracing::info!(
+                    kind = "JiraConnection",
+                    namespace,
+                    name,
+                    reason,
+                    detail = message,
+                    "connection changed"
+                );
             }
             driver::tell(&self.recorder, object, warning, reason, message).await;
         }
@@ -398,7 +469,12 @@ impl Memory {
             Ok(_) => jittered(SECRET_INTERVAL),
             Err(diagnosis) => retry_after(diagnosis.cure, failures),
         };
-        Self { seen, failures, look_at: Instant::now() + wait, ..self }
+        Self {
+            seen,
+            failures,
+            look_at: Instant::now() + wait,
+            ..self
+        }
     }
 }
 

@@ -80,10 +80,13 @@ pub async fn probe(
     };
     let result = ask(asked, credential, &client, cloud_id).await;
     let result = result.map_err(|error| match error {
-        Refusal::Jira(error) => connection::fault(&error, host, scoped),
+        Refusal::Jira(error) => connection::fault(&error, host, scoped, asked.spec.expected_account_id.as_deref()),
         Refusal::Diagnosed(diagnosis) => diagnosis,
     });
-    let found = result.map(|discovered| Found { discovered, client: client.clone() });
+    let found = result.map(|discovered| Found {
+        discovered,
+        client: client.clone(),
+    });
     (Some(client), found)
 }
 
@@ -102,18 +105,27 @@ async fn cloud_id(asked: &Asked<'_>, host: &str, timeout: Duration) -> Result<St
     if let Some(cloud_id) = &asked.spec.cloud_id {
         return Ok(cloud_id.clone());
     }
-    let cloud_id = resolve_cloud_id(asked.site, timeout, USER_AGENT).await.map_err(|error| match error {
-        CloudIdError::Build(error) => connection::client_unusable(&error),
-        CloudIdError::Jira(error) => connection::cloud_id_fault(&error, host),
-    })?;
+    let cloud_id = resolve_cloud_id(asked.site, timeout, USER_AGENT)
+        .await
+        .map_err(|error| match error {
+            CloudIdError::Build(error) => connection::client_unusable(&error),
+            CloudIdError::Jira(error) => connection::cloud_id_fault(&error, host),
+        })?;
     // It becomes part of an address.
     let sound = !cloud_id.is_empty() && cloud_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if sound { Ok(cloud_id) } else { Err(connection::cloud_id_unsound(host)) }
+    if sound {
+        Ok(cloud_id)
+    } else {
+        Err(connection::cloud_id_unsound(host))
+    }
 }
 
 fn client(asked: &Asked<'_>, credential: &Credential, cloud_id: &str, scoped: bool) -> Result<JiraClient, Diagnosis> {
     let api_base = if scoped {
-        let gateway = asked.gateway_url.parse().map_err(|error| connection::client_unusable(&error))?;
+        let gateway = asked
+            .gateway_url
+            .parse()
+            .map_err(|error| connection::client_unusable(&error))?;
         scoped_api_base(&gateway, cloud_id)
     } else {
         asked.site.clone()
@@ -127,7 +139,10 @@ fn client(asked: &Asked<'_>, credential: &Credential, cloud_id: &str, scoped: bo
     JiraClient::new(ClientSettings {
         site_url: asked.site.clone(),
         api_base,
-        credentials: Credentials::Basic { email: credential.email.clone(), token: credential.token.clone() },
+        credentials: Credentials::Basic {
+            email: credential.email.clone(),
+            token: credential.token.clone(),
+        },
         expected_account: asked.spec.expected_account_id.clone(),
         request_timeout: asked.spec.request_timeout.0,
         limiter: asked.limiters.get(asked.site, &credential.email, rate),
@@ -144,16 +159,27 @@ async fn ask(
     cloud_id: String,
 ) -> Result<Discovered, Refusal> {
     let user = client.myself().await?;
-    let account = Account { id: user.account_id, display_name: user.display_name };
+    let account = Account {
+        id: user.account_id,
+        display_name: user.display_name,
+    };
     connection::check_account(&account, asked.spec.expected_account_id.as_deref()).map_err(Refusal::Diagnosed)?;
     let server = client.server_info().await?;
-    let base_url = if server.base_url.is_empty() { asked.site.as_str() } else { server.base_url.as_str() };
+    let base_url = if server.base_url.is_empty() {
+        asked.site.as_str()
+    } else {
+        server.base_url.as_str()
+    };
     let site = Site {
         base_url: base_url.trim_end_matches('/').to_owned(),
         cloud_id,
         version: Some(server.version).filter(|version| !version.is_empty()),
     };
-    Ok(Discovered { account, site, credential_version: credential.version.clone() })
+    Ok(Discovered {
+        account,
+        site,
+        credential_version: credential.version.clone(),
+    })
 }
 
 /// The connection to share.

@@ -18,8 +18,8 @@ use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
 use crate::domain::plan::{Step, has_finalizer, is_leaving, reconcile_annotation};
 use crate::domain::transition::{Choice, choose};
-use crate::jira::{Executed, JiraError};
 use crate::jira::model::Issue;
+use crate::jira::{Executed, JiraError};
 
 use super::observe::{Member, World};
 use super::{Tickets, lock};
@@ -39,7 +39,9 @@ impl Tickets {
             self.leave_open(world, message).await;
             return true;
         }
-        let Some(connection) = world.connection().cloned() else { return false };
+        let Some(connection) = world.connection().cloned() else {
+            return false;
+        };
         let outcome = match step {
             Step::LookUp => self.look_up(key, memory, world, &connection).await,
             Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
@@ -97,10 +99,21 @@ impl Tickets {
     async fn search(&self, key: &TicketKey, world: &World, connection: &Connection) -> Result<Vec<Issue>, JiraError> {
         let by_label = world.desired.as_ref().is_none_or(|desired| desired.labels_on_screen);
         if by_label {
-            return connection.gateway.look_up(key.label(&self.context.settings.instance_id)).await;
+            return connection
+                .gateway
+                .look_up(key.label(&self.context.settings.instance_id))
+                .await;
         }
-        let project = world.configuration.as_ref().map(|entry| entry.spec.project_key.clone()).unwrap_or_default();
-        let created = world.findings.iter().filter_map(|one| one.metadata.creation_timestamp.as_ref()).min();
+        let project = world
+            .configuration
+            .as_ref()
+            .map(|entry| entry.spec.project_key.clone())
+            .unwrap_or_default();
+        let created = world
+            .findings
+            .iter()
+            .filter_map(|one| one.metadata.creation_timestamp.as_ref())
+            .min();
         let age = created.map_or(0, |created| self.clock.now().duration_since(created.0).as_mins());
         // A finding may have been restored; its issue is at most as old as anything of ours can be looked for.
         let minutes = u32::try_from(age.clamp(0, 525_600)).unwrap_or(525_600) + 60;
@@ -158,7 +171,9 @@ impl Tickets {
         connection: &Arc<Connection>,
         incarnation: u32,
     ) -> bool {
-        let (Some(desired), Some(resolved)) = (&world.desired, &world.resolved) else { return false };
+        let (Some(desired), Some(resolved)) = (&world.desired, &world.resolved) else {
+            return false;
+        };
         let settings = &self.context.settings;
         let project = &resolved.project;
         let client = connection.gateway.client();
@@ -250,7 +265,12 @@ impl Tickets {
                      permission and a security level that lets it see its own issues"
                 );
                 let fault = Fault::lasting(Reason::CreatedIssueNotVisible, message);
-                memory.note_trouble(fault, Some(std::time::Duration::from_secs(60)), rand::random(), self.clock.now());
+                memory.note_trouble(
+                    fault,
+                    Some(std::time::Duration::from_secs(60)),
+                    rand::random(),
+                    self.clock.now(),
+                );
             }
             Err(error) => tracing::debug!(issue = issue_key, %error, "the new issue is read later"),
         }
@@ -274,7 +294,10 @@ impl Tickets {
     /// Patches a finding's metadata and remembers it as written. False when it was not as expected any more.
     async fn patch_finding(&self, member: &Member, patch: &Value) -> bool {
         let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &member.key.namespace);
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
             Ok(written) => {
                 self.remember(&member.key, written);
@@ -301,9 +324,15 @@ impl Tickets {
         id: &str,
         goal: State,
     ) -> bool {
-        let Some(configuration) = &world.configuration else { return false };
-        let Some(issue) = memory.issue.present().cloned() else { return true };
-        let Some(status) = issue.fields.status.clone() else { return true };
+        let Some(configuration) = &world.configuration else {
+            return false;
+        };
+        let Some(issue) = memory.issue.present().cloned() else {
+            return true;
+        };
+        let Some(status) = issue.fields.status.clone() else {
+            return true;
+        };
         let client = connection.gateway.client();
         let transitions = match client.transitions(id).await {
             Ok(transitions) => transitions,
@@ -314,18 +343,27 @@ impl Tickets {
         };
         let block = |memory: &mut Memory, fault: Fault| {
             tracing::info!(issue = %issue.key, reason = %fault.reason, message = %fault.message, "the issue cannot be moved");
-            memory.blocked =
-                Some(Blocked { status_id: status.id.clone(), goal, generation: configuration.generation, fault });
+            memory.blocked = Some(Blocked {
+                status_id: status.id.clone(),
+                goal,
+                generation: configuration.generation,
+                fault,
+            });
             true
         };
-        let (transition, fields) = match choose(&issue.key, &status, &transitions, goal, &configuration.spec.status_sync) {
-            Choice::Take { transition, fields } => (transition, fields),
-            Choice::Blocked(fault) => return block(memory, fault),
-        };
+        let (transition, fields) =
+            match choose(&issue.key, &status, &transitions, goal, &configuration.spec.status_sync) {
+                Choice::Take { transition, fields } => (transition, fields),
+                Choice::Blocked(fault) => return block(memory, fault),
+            };
         let before = Property::of(&issue).unwrap_or_default();
         let known = Property::new(
             &self.context.settings.instance_id,
-            &TicketKey { configuration: before.configuration.clone(), group: before.group.clone(), slot: before.slot },
+            &TicketKey {
+                configuration: before.configuration.clone(),
+                group: before.group.clone(),
+                slot: before.slot,
+            },
             before.incarnation,
             Some(goal),
         );
@@ -339,9 +377,17 @@ impl Tickets {
                 memory.issue = IssueKnowledge::Unknown;
             }
             Err(JiraError::Rejected { errors, messages, .. }) => {
-                let said: Vec<String> =
-                    errors.into_iter().map(|(field, text)| format!("{field}: {text}")).chain(messages).collect();
-                let message = format!("Jira refuses to move {} from {}: {}", issue.key, status.name, said.join("; "));
+                let said: Vec<String> = errors
+                    .into_iter()
+                    .map(|(field, text)| format!("{field}: {text}"))
+                    .chain(messages)
+                    .collect();
+                let message = format!(
+                    "Jira refuses to move {} from {}: {}",
+                    issue.key,
+                    status.name,
+                    said.join("; ")
+                );
                 return block(memory, Fault::lasting(Reason::TransitionBlocked, message));
             }
             Err(error) => {
@@ -360,7 +406,10 @@ impl Tickets {
 
     /// Lets deleted findings go.
     async fn release(&self, key: &TicketKey, world: &World, partial: bool) -> bool {
-        let leaving = world.members.iter().filter(|one| is_leaving(&one.finding) && has_finalizer(&one.finding));
+        let leaving = world
+            .members
+            .iter()
+            .filter(|one| is_leaving(&one.finding) && has_finalizer(&one.finding));
         let mut all = true;
         for member in leaving {
             let finalizers = member.finding.metadata.finalizers.iter().flatten();
@@ -381,25 +430,42 @@ impl Tickets {
     async fn leave_open(&self, world: &World, message: &str) {
         tracing::warn!(message, "an issue is left open");
         for member in world.members.iter().filter(|member| is_leaving(&member.finding)) {
-            self.event(member.finding.as_ref(), EventType::Warning, Reason::IssueLeftOpen, message).await;
+            self.event(
+                member.finding.as_ref(),
+                EventType::Warning,
+                Reason::IssueLeftOpen,
+                message,
+            )
+            .await;
         }
         if let Some(entry) = &world.configuration {
-            self.event_on_configuration(&entry.key, Reason::IssueLeftOpen, message).await;
+            self.event_on_configuration(&entry.key, Reason::IssueLeftOpen, message)
+                .await;
         }
     }
 
     /// Sorts a failed call: a refusal stands until something changes, a lost issue is read again, the rest is retried.
     fn note_failure(&self, memory: &mut Memory, world: &World, error: &JiraError) {
         let now = self.clock.now();
-        let cause = world.desired.as_ref().map(|desired| desired.cause.clone()).unwrap_or_default();
+        let cause = world
+            .desired
+            .as_ref()
+            .map(|desired| desired.cause.clone())
+            .unwrap_or_default();
         let refuse = |memory: &mut Memory, reason: Reason, message: String| {
             let retry_at = later(now, REFUSAL_STANDS.mul_f64(0.8 + 0.4 * rand::random::<f64>()));
-            memory.refusal = Some(Refusal { cause: cause.clone(), fault: Fault::lasting(reason, message), retry_at });
+            memory.refusal = Some(Refusal {
+                cause: cause.clone(),
+                fault: Fault::lasting(reason, message),
+                retry_at,
+            });
         };
         tracing::info!(%error, "a call to Jira failed");
         match error {
             JiraError::Rejected { errors, messages, .. } => {
-                let fields = errors.iter().map(|(field, text)| format!("{}: {text}", field_name(world, field)));
+                let fields = errors
+                    .iter()
+                    .map(|(field, text)| format!("{}: {text}", field_name(world, field)));
                 let said: Vec<String> = fields.chain(messages.iter().cloned()).collect();
                 let message = format!("Jira refuses the issue: {}", said.join("; "));
                 refuse(memory, Reason::RejectedByJira, message);
@@ -419,7 +485,12 @@ impl Tickets {
                 };
                 // What is known may have changed when it is tried again.
                 memory.issue = IssueKnowledge::Unknown;
-                memory.note_trouble(Fault::passing(reason, error.to_string()), error.retry_after(), rand::random(), now);
+                memory.note_trouble(
+                    Fault::passing(reason, error.to_string()),
+                    error.retry_after(),
+                    rand::random(),
+                    now,
+                );
             }
         }
     }
@@ -427,12 +498,20 @@ impl Tickets {
 
 /// A field's name for people, with its id.
 fn field_name(world: &World, id: &str) -> String {
-    let name = world.resolved.as_ref().and_then(|resolved| resolved.project.field(id)).map(|field| field.name.clone());
-    name.filter(|name| !name.eq_ignore_ascii_case(id)).map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
+    let name = world
+        .resolved
+        .as_ref()
+        .and_then(|resolved| resolved.project.field(id))
+        .map(|field| field.name.clone());
+    name.filter(|name| !name.eq_ignore_ascii_case(id))
+        .map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
 }
 
 fn stored_pushes(world: &World) -> u32 {
-    let bases = world.findings.iter().filter_map(|one| one.status.as_ref()?.sync.as_ref());
+    let bases = world
+        .findings
+        .iter()
+        .filter_map(|one| one.status.as_ref()?.sync.as_ref());
     bases.map(|base| base.pushes).max().unwrap_or_default()
 }
 
@@ -442,20 +521,19 @@ async fn read(memory: &mut Memory, world: &World, connection: &Connection, id: &
         Some(issue) => memory.note_issue(issue),
         None => memory.issue = IssueKnowledge::Absent,
     }
-    let present: Vec<&SecurityFinding> =
-        world.findings.iter().map(AsRef::as_ref).filter(|one| !is_leaving(one)).collect();
+    let present: Vec<&SecurityFinding> = world
+        .findings
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|one| !is_leaving(one))
+        .collect();
     memory.reconcile_seen = reconcile_annotation(&present).map(str::to_owned);
     Ok(())
 }
 
 /// Says in the issue why it is closed now. The comment carries a property, and the comments are read first, so that it
 /// is there once, whatever was lost or crashed before.
-async fn explain_close(
-    memory: &mut Memory,
-    world: &World,
-    connection: &Connection,
-    id: &str,
-) -> Result<(), JiraError> {
+async fn explain_close(memory: &mut Memory, world: &World, connection: &Connection, id: &str) -> Result<(), JiraError> {
     if memory.close_commented {
         return Ok(());
     }
@@ -467,13 +545,19 @@ async fn explain_close(
         property.key == CLOSE_COMMENT && property.value.get("of").and_then(Value::as_str) == Some(marker.as_str())
     };
     if !comments.iter().any(|comment| comment.properties.iter().any(ours)) {
-        let text = format!("The finding {} was deleted from the cluster, so this issue is closed.", names.join(", "));
+        let text = format!(
+            "The finding {} was deleted from the cluster, so this issue is closed.",
+            names.join(", ")
+        );
         let body = crate::domain::render::plain(&text);
-        let properties =
-            vec![crate::jira::model::EntityProperty { key: CLOSE_COMMENT.to_owned(), value: json!({ "of": marker }) }];
-        client.add_comment(id, &crate::jira::NewComment { body, properties }).await?;
+        let properties = vec![crate::jira::model::EntityProperty {
+            key: CLOSE_COMMENT.to_owned(),
+            value: json!({ "of": marker }),
+        }];
+        client
+            .add_comment(id, &crate::jira::NewComment { body, properties })
+            .await?;
     }
     memory.close_commented = true;
     Ok(())
 }
-

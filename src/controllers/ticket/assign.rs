@@ -22,11 +22,17 @@ pub fn assign(
     shared_namespaces: &[String],
 ) -> Assignment {
     if let Some(key) = kept(finding) {
-        return Assignment { place: Ok(key), selection: None };
+        return Assignment {
+            place: Ok(key),
+            selection: None,
+        };
     }
     if let Some(field) = unrecognised(finding) {
         let message = format!("the value of {field} is not known to this version of the operator; upgrade it");
-        return Assignment { place: Err(Verdict::Stalled(Reason::UnrecognisedValue, message)), selection: None };
+        return Assignment {
+            place: Err(Verdict::Stalled(Reason::UnrecognisedValue, message)),
+            selection: None,
+        };
     }
     let candidates: Vec<Candidate<'_>> = configurations
         .iter()
@@ -47,7 +53,10 @@ pub fn assign(
     let place = match chosen {
         None if finding.spec.ticket.configuration_ref.is_some() => {
             let why = told.reasons.join("; ");
-            Err(Verdict::Stalled(Reason::ConfigurationNotFound, format!("ticket.configurationRef cannot be followed: {why}")))
+            Err(Verdict::Stalled(
+                Reason::ConfigurationNotFound,
+                format!("ticket.configurationRef cannot be followed: {why}"),
+            ))
         }
         None => {
             let message = match told.reasons.first() {
@@ -61,7 +70,10 @@ pub fn assign(
             None => Ok(TicketKey::of(candidate.identity, finding)),
         },
     };
-    Assignment { place, selection: Some(told) }
+    Assignment {
+        place,
+        selection: Some(told),
+    }
 }
 
 /// The ticket a finding has, or may have because of a record that is open.
@@ -77,7 +89,11 @@ fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
     if ticket.id.is_none() && !held {
         return None;
     }
-    Some(TicketKey { configuration: ticket.configuration.clone(), group: ticket.group.clone(), slot: ticket.slot })
+    Some(TicketKey {
+        configuration: ticket.configuration.clone(),
+        group: ticket.group.clone(),
+        slot: ticket.slot,
+    })
 }
 
 /// Why no ticket is wanted, if none is.
@@ -88,13 +104,18 @@ fn unwanted(finding: &SecurityFinding) -> Option<Verdict> {
     match finding.spec.ticket.create {
         Create::Auto => None,
         Create::Manual => {
-            let asked = finding.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(CREATE_ANNOTATION));
+            let asked = finding
+                .metadata
+                .annotations
+                .as_ref()
+                .is_some_and(|all| all.contains_key(CREATE_ANNOTATION));
             let message = format!("ticket.create is Manual; set the annotation {CREATE_ANNOTATION} to open the ticket");
             (!asked).then_some(Verdict::Ready(Reason::ManualCreate, message))
         }
-        Create::Never | Create::Unrecognised => {
-            Some(Verdict::Ready(Reason::CreateNever, "ticket.create is Never; no ticket is opened".into()))
-        }
+        Create::Never | Create::Unrecognised => Some(Verdict::Ready(
+            Reason::CreateNever,
+            "ticket.create is Never; no ticket is opened".into(),
+        )),
     }
 }
 
@@ -106,7 +127,9 @@ fn unrecognised(finding: &SecurityFinding) -> Option<&'static str> {
         ("spec.category", spec.category == Category::Unrecognised),
         ("spec.ticket.create", spec.ticket.create == Create::Unrecognised),
     ];
-    unknown.into_iter().find_map(|(field, unknown)| unknown.then_some(field))
+    unknown
+        .into_iter()
+        .find_map(|(field, unknown)| unknown.then_some(field))
 }
 
 #[cfg(test)]
@@ -129,7 +152,10 @@ mod tests {
     }
 
     fn configurations() -> Vec<(ObjectKey, ConfigurationEntry)> {
-        let key = ObjectKey { namespace: "shop".into(), name: "c".into() };
+        let key = ObjectKey {
+            namespace: "shop".into(),
+            name: "c".into(),
+        };
         let spec = json!({"connectionRef": {"name": "acme"}, "projectKey": "SEC", "issueType": "Bug"});
         let entry = ConfigurationEntry {
             key: key.clone(),

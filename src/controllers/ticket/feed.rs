@@ -24,8 +24,11 @@ use super::{Tickets, lock};
 /// Starts the watches: one for the cluster, or one for each namespace.
 pub(super) fn spawn(tickets: &Arc<Tickets>, tasks: &mut JoinSet<()>) {
     let namespaces = tickets.context.settings.watch_namespaces.clone();
-    let scopes: Vec<Option<String>> =
-        if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let scopes: Vec<Option<String>> = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.into_iter().map(Some).collect()
+    };
     let waiting: BTreeSet<Option<String>> = scopes.iter().cloned().collect();
     let waiting = Arc::new(std::sync::Mutex::new(waiting));
     for scope in scopes {
@@ -62,7 +65,9 @@ async fn watch_findings(
                 let in_scope = |key: &ObjectKey| scope.as_ref().is_none_or(|namespace| *namespace == key.namespace);
                 let touched = lock(&tickets.index).retain(in_scope, &listed);
                 lock(&tickets.written).retain(|key, _| !in_scope(key) || listed.contains(key));
-                touched.into_iter().for_each(|key| tickets.queue.push(key, Lane::Normal));
+                touched
+                    .into_iter()
+                    .for_each(|key| tickets.queue.push(key, Lane::Normal));
                 listed = HashSet::new();
                 let mut waiting = lock(&waiting);
                 waiting.remove(&scope);
@@ -109,9 +114,16 @@ async fn watch_connections(tickets: Arc<Tickets>) {
             Err(RecvError::Closed) => return,
         };
         let all = tickets.context.configurations.all();
-        let uses = |entry: &ConfigurationEntry| changed.as_ref().is_none_or(|changed| *changed == entry.connection_key());
-        let identities: HashSet<&str> =
-            all.iter().filter(|(_, entry)| uses(entry)).map(|(_, entry)| entry.identity.as_str()).collect();
+        let uses = |entry: &ConfigurationEntry| {
+            changed
+                .as_ref()
+                .is_none_or(|changed| *changed == entry.connection_key())
+        };
+        let identities: HashSet<&str> = all
+            .iter()
+            .filter(|(_, entry)| uses(entry))
+            .map(|(_, entry)| entry.identity.as_str())
+            .collect();
         tickets.forget_trouble(&identities);
         tickets.wake(|ticket| identities.contains(ticket.configuration.as_str()));
     }
@@ -123,9 +135,13 @@ impl Tickets {
         finding.metadata.managed_fields = None;
         let key = ObjectKey::of(&finding);
         self.catch_up(&key, &finding);
-        let assignment = self.assignment(&finding, &self.context.configurations.all());
+        let mut assignment = self.assignment(&finding, &self.context.configurations.all());
         let finding = Arc::new(finding);
         let mut index = lock(&self.index);
+        if let Some(old) = index.get(&key).filter(|old| old.assignment.place == assignment.place) {
+            // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.
+            assignment.selection = assignment.selection.or_else(|| old.assignment.selection.clone());
+        }
         let unchanged = index.get(&key).is_some_and(|old| {
             old.finding.metadata.resource_version == finding.metadata.resource_version && old.assignment == assignment
         });
@@ -133,7 +149,9 @@ impl Tickets {
             return;
         }
         // What this process wrote itself comes back here; it changed nothing that this process does not know.
-        let ours = index.get(&key).is_some_and(|old| old.assignment == assignment && differs_only_in_status(&old.finding, &finding));
+        let ours = index
+            .get(&key)
+            .is_some_and(|old| old.assignment == assignment && differs_only_in_status(&old.finding, &finding));
         let lane = lane_of(&finding);
         let touched = index.put(finding, assignment);
         drop(index);
@@ -164,7 +182,12 @@ impl Tickets {
     fn assignment(&self, finding: &SecurityFinding, configurations: &[(ObjectKey, ConfigurationEntry)]) -> Assignment {
         let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
         let labels = self.context.namespaces.of(namespace);
-        assign(finding, &labels, configurations, &self.context.settings.shared_configuration_namespaces)
+        assign(
+            finding,
+            &labels,
+            configurations,
+            &self.context.settings.shared_configuration_namespaces,
+        )
     }
 
     /// Looks anew where every finding belongs. Only after a configuration came, went or changed its spec.
@@ -202,7 +225,8 @@ impl Tickets {
             })
             .collect()
         };
-        keys.into_iter().for_each(|(key, lane)| self.queue.push(WorkKey::Ticket(key), lane));
+        keys.into_iter()
+            .for_each(|(key, lane)| self.queue.push(WorkKey::Ticket(key), lane));
     }
 
     /// A connection changed: what failed because of it is tried again at once.
@@ -241,6 +265,10 @@ fn differs_only_in_status(old: &SecurityFinding, new: &SecurityFinding) -> bool 
 
 /// Resource versions of one kind can be compared as numbers (Kubernetes 1.35 promises it; etcd always did).
 fn version(finding: &SecurityFinding) -> u64 {
-    finding.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+    finding
+        .metadata
+        .resource_version
+        .as_deref()
+        .and_then(|version| version.parse().ok())
+        .unwrap_or_default()
 }
-

@@ -91,8 +91,12 @@ impl Index {
 
     /// Compares with a full list of some scope: findings of that scope that are not in `listed` are gone.
     pub fn retain(&mut self, in_scope: impl Fn(&ObjectKey) -> bool, listed: &HashSet<ObjectKey>) -> Vec<WorkKey> {
-        let gone: Vec<ObjectKey> =
-            self.findings.keys().filter(|key| in_scope(key) && !listed.contains(*key)).cloned().collect();
+        let gone: Vec<ObjectKey> = self
+            .findings
+            .keys()
+            .filter(|key| in_scope(key) && !listed.contains(*key))
+            .cloned()
+            .collect();
         gone.iter().filter_map(|key| self.remove(key)).collect()
     }
 
@@ -124,7 +128,9 @@ impl Index {
 
     fn leave(&mut self, work: &WorkKey, key: &ObjectKey, finding: &SecurityFinding) {
         let WorkKey::Ticket(ticket) = work else { return };
-        let Some(members) = self.tickets.get_mut(ticket) else { return };
+        let Some(members) = self.tickets.get_mut(ticket) else {
+            return;
+        };
         members.remove(key);
         if members.is_empty() {
             self.tickets.remove(ticket);
@@ -145,17 +151,25 @@ mod tests {
     use super::*;
 
     fn finding(name: &str) -> Arc<SecurityFinding> {
-        let mut finding = SecurityFinding::new(name, serde_json::from_value(serde_json::json!({"title": "t"})).unwrap());
+        let mut finding =
+            SecurityFinding::new(name, serde_json::from_value(serde_json::json!({"title": "t"})).unwrap());
         finding.metadata.namespace = Some("shop".into());
         Arc::new(finding)
     }
 
     fn ticket(name: &str) -> TicketKey {
-        TicketKey { configuration: "c".into(), group: vec![name.into()], slot: 0 }
+        TicketKey {
+            configuration: "c".into(),
+            group: vec![name.into()],
+            slot: 0,
+        }
     }
 
     fn at(name: &str) -> Assignment {
-        Assignment { place: Ok(ticket(name)), selection: None }
+        Assignment {
+            place: Ok(ticket(name)),
+            selection: None,
+        }
     }
 
     #[test]
@@ -164,7 +178,10 @@ mod tests {
         index.put(finding("a"), at("one"));
         index.put(finding("b"), at("one"));
         let touched = index.put(finding("a"), at("two"));
-        assert_eq!(touched, [WorkKey::Ticket(ticket("two")), WorkKey::Ticket(ticket("one"))]);
+        assert_eq!(
+            touched,
+            [WorkKey::Ticket(ticket("two")), WorkKey::Ticket(ticket("one"))]
+        );
         assert_eq!(index.members(&ticket("one")).len(), 1);
         assert_eq!(index.members(&ticket("two")).len(), 1);
     }
@@ -174,7 +191,10 @@ mod tests {
         let mut index = Index::default();
         index.put(finding("a"), at("one"));
         index.put(finding("b"), at("two"));
-        let listed = HashSet::from([ObjectKey { namespace: "shop".into(), name: "a".into() }]);
+        let listed = HashSet::from([ObjectKey {
+            namespace: "shop".into(),
+            name: "a".into(),
+        }]);
         assert_eq!(index.retain(|_| true, &listed), [WorkKey::Ticket(ticket("two"))]);
         assert_eq!(index.retain(|key| key.namespace == "other", &HashSet::new()), []);
         assert_eq!(index.tickets().count(), 1);

@@ -47,7 +47,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     fn new() -> Self {
-        Self { start: Timestamp::now(), since: Instant::now() }
+        Self {
+            start: Timestamp::now(),
+            since: Instant::now(),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -58,7 +61,9 @@ impl Clock {
     /// The instant of a moment to come.
     fn instant(&self, at: Timestamp) -> Instant {
         let from_start = std::time::Duration::try_from(at.duration_since(self.start)).unwrap_or_default();
-        self.since.checked_add(from_start).unwrap_or_else(|| self.since + std::time::Duration::from_secs(86_400))
+        self.since
+            .checked_add(from_start)
+            .unwrap_or_else(|| self.since + std::time::Duration::from_secs(86_400))
     }
 }
 
@@ -98,7 +103,11 @@ pub async fn run(context: Context, shutdown: Shutdown) {
         let tickets = Arc::clone(&tickets);
         workers.spawn(async move {
             while let Some(key) = tickets.queue.next().await {
-                tickets.context.metrics.queue_depth.set(i64::try_from(tickets.queue.depth()).unwrap_or(i64::MAX));
+                tickets
+                    .context
+                    .metrics
+                    .queue_depth
+                    .set(i64::try_from(tickets.queue.depth()).unwrap_or(i64::MAX));
                 tickets.pass(&key).await;
                 tickets.queue.done(&key);
             }
@@ -147,7 +156,11 @@ impl Tickets {
             }
         }
         tracing::warn!(ticket = %key, "a pass took too many rounds; it goes on later");
-        self.queue.push_at(WorkKey::Ticket(key.clone()), queue::Lane::Normal, Instant::now() + std::time::Duration::from_secs(5));
+        self.queue.push_at(
+            WorkKey::Ticket(key.clone()),
+            queue::Lane::Normal,
+            Instant::now() + std::time::Duration::from_secs(5),
+        );
     }
 }
 

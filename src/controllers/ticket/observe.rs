@@ -83,7 +83,11 @@ impl Tickets {
                 .map(|indexed| {
                     let key = ObjectKey::of(indexed.finding.as_ref());
                     let finding = written.get(&key).cloned().unwrap_or(indexed.finding);
-                    Member { key, finding, assignment: indexed.assignment }
+                    Member {
+                        key,
+                        finding,
+                        assignment: indexed.assignment,
+                    }
                 })
                 .collect()
         };
@@ -99,17 +103,25 @@ impl Tickets {
         let resolved = configuration.as_ref().and_then(|entry| entry.state.clone()?.ok());
         let desired = configuration.as_ref().zip(resolved.as_ref()).map(|(entry, resolved)| {
             let instance = &settings.instance_id;
-            content::desired(&findings, &entry.spec, entry.generation, &resolved.project, instance, key)
+            content::desired(
+                &findings,
+                &entry.spec,
+                entry.generation,
+                &resolved.project,
+                instance,
+                key,
+            )
         });
-        let connection = configuration.as_ref().map(|entry| {
-            match self.context.connections.get(&entry.connection_key()) {
-                Some(connection) => connection.state,
-                None => Some(Err(Fault::passing(
-                    crate::api::Reason::ConnectionNotFound,
-                    format!("JiraConnection {} does not exist", entry.connection_key()),
-                ))),
-            }
-        });
+        let connection =
+            configuration
+                .as_ref()
+                .map(|entry| match self.context.connections.get(&entry.connection_key()) {
+                    Some(connection) => connection.state,
+                    None => Some(Err(Fault::passing(
+                        crate::api::Reason::ConnectionNotFound,
+                        format!("JiraConnection {} does not exist", entry.connection_key()),
+                    ))),
+                });
         Some(World {
             members,
             findings,
@@ -130,9 +142,7 @@ impl Tickets {
     fn configuration_of(&self, identity: &str) -> Option<ConfigurationEntry> {
         let all = self.context.configurations.all().into_iter().map(|(_, entry)| entry);
         let mut claiming: Vec<ConfigurationEntry> = all.filter(|entry| entry.identity == identity).collect();
-        let taken = |entry: &ConfigurationEntry| {
-            matches!(&entry.state, Some(Err(fault)) if fault.reason == crate::api::Reason::IdentityTaken)
-        };
+        let taken = |entry: &ConfigurationEntry| matches!(&entry.state, Some(Err(fault)) if fault.reason == crate::api::Reason::IdentityTaken);
         claiming.sort_by_key(|entry| taken(entry));
         claiming.into_iter().next()
     }

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::api::{FIELD_MANAGER, JiraConnection};
 use crate::controllers::registry::{Connection, ObjectKey};
 use crate::domain::identity::instance_label;
-use crate::jira::SearchRequest;
 use crate::jira::JiraError;
+use crate::jira::SearchRequest;
 use crate::jira::jql;
 use crate::jira::model::Issue;
 
@@ -97,7 +97,9 @@ struct Poll {
 impl Poll {
     /// One search, and one read for each hundred issues that changed.
     async fn once(&mut self, tickets: &Tickets, key: &ObjectKey) {
-        let Some(entry) = tickets.context.connections.get(key) else { return };
+        let Some(entry) = tickets.context.connections.get(key) else {
+            return;
+        };
         let Some(Ok(connection)) = entry.state else { return };
         if self.last_good.is_none() && self.cursor.is_none() {
             self.cursor = stored_cursor(tickets, key).await;
@@ -111,14 +113,24 @@ impl Poll {
                     tracing::debug!(connection = %key, issues = handled, "issues changed in Jira");
                 }
             }
-            Err(error) => tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back"),
+            Err(error) => {
+                tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back")
+            }
         }
         self.store_cursor(tickets, key).await;
     }
 
-    async fn ask(&mut self, tickets: &Tickets, connection: &Arc<Connection>, now: Timestamp) -> Result<usize, JiraError> {
+    async fn ask(
+        &mut self,
+        tickets: &Tickets,
+        connection: &Arc<Connection>,
+        now: Timestamp,
+    ) -> Result<usize, JiraError> {
         let lag = tickets.context.settings.index_lag;
-        let since = self.last_good.or(self.cursor).unwrap_or_else(|| earlier(now, FIRST_REACH));
+        let since = self
+            .last_good
+            .or(self.cursor)
+            .unwrap_or_else(|| earlier(now, FIRST_REACH));
         let window = Duration::try_from(now.duration_since(since)).unwrap_or_default() + lag + OVERLAP;
         let minutes = u32::try_from(window.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
         let request = SearchRequest {
@@ -152,10 +164,15 @@ impl Poll {
     /// Keeps the cursor in the connection's status, seldom, so that a restart need not reach far back.
     async fn store_cursor(&mut self, tickets: &Tickets, key: &ObjectKey) {
         let due = self.stored_at.is_none_or(|at| at.elapsed() >= CURSOR_INTERVAL);
-        let Some(cursor) = self.cursor.filter(|cursor| due && self.stored_cursor < Some(*cursor)) else { return };
+        let Some(cursor) = self.cursor.filter(|cursor| due && self.stored_cursor < Some(*cursor)) else {
+            return;
+        };
         let whole = Timestamp::from_second(cursor.as_second()).unwrap_or(cursor);
         let api: Api<JiraConnection> = Api::namespaced(tickets.context.client.clone(), &key.namespace);
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         let patch = json!({"status": {"syncCursor": whole.to_string()}});
         match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
             Ok(_) => {
@@ -170,12 +187,15 @@ impl Poll {
 impl Tickets {
     /// Hands an issue that was read to the pass of its ticket.
     fn deliver(&self, connection: &Connection, issue: Issue) {
-        let ticket = lock(&self.index).ticket_of_issue(&connection.cloud_id, &issue.id).cloned();
+        let ticket = lock(&self.index)
+            .ticket_of_issue(&connection.cloud_id, &issue.id)
+            .cloned();
         // An issue of nobody's: its finding is gone, or its creation is not reported yet and will read it itself.
         let Some(ticket) = ticket else { return };
         let enabled = |identity: &str| {
             let all = self.context.configurations.all();
-            all.iter().any(|(_, entry)| entry.identity == identity && entry.spec.status_sync.enabled)
+            all.iter()
+                .any(|(_, entry)| entry.identity == identity && entry.spec.status_sync.enabled)
         };
         if enabled(&ticket.configuration) {
             lock(&self.inbox).insert(ticket.clone(), issue);
@@ -191,5 +211,8 @@ async fn stored_cursor(tickets: &Tickets, key: &ObjectKey) -> Option<Timestamp> 
 }
 
 fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| moment.checked_sub(by).ok())
+        .unwrap_or(Timestamp::MIN)
 }

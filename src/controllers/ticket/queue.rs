@@ -60,8 +60,16 @@ pub struct Queue<K> {
 
 impl<K: Clone + Ord + Hash> Default for Queue<K> {
     fn default() -> Self {
-        let state = State { entries: HashMap::new(), ready: BTreeSet::new(), later: BTreeSet::new(), closed: false };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        let state = State {
+            entries: HashMap::new(),
+            ready: BTreeSet::new(),
+            later: BTreeSet::new(),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
     }
 }
 
@@ -76,14 +84,22 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         let mut state = self.lock();
         let known = state.entries.get(&key).map(|entry| (entry.next, entry.running));
         let (old, running) = known.unwrap_or((None, false));
-        let next = old.map_or((due, lane), |(old_due, old_lane)| (old_due.min(due), old_lane.min(lane)));
+        let next = old.map_or((due, lane), |(old_due, old_lane)| {
+            (old_due.min(due), old_lane.min(lane))
+        });
         if let Some(old) = old {
             state.unqueue(&key, old);
         }
         if !running {
             state.enqueue(key.clone(), next);
         }
-        state.entries.insert(key, Entry { next: Some(next), running });
+        state.entries.insert(
+            key,
+            Entry {
+                next: Some(next),
+                running,
+            },
+        );
         drop(state);
         self.changed.notify_one();
     }
@@ -99,7 +115,13 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 }
                 state.promote(Instant::now());
                 if let Some((_, key)) = state.ready.pop_first() {
-                    state.entries.insert(key.clone(), Entry { next: None, running: true });
+                    state.entries.insert(
+                        key.clone(),
+                        Entry {
+                            next: None,
+                            running: true,
+                        },
+                    );
                     if !state.ready.is_empty() {
                         self.changed.notify_one();
                     }
@@ -123,7 +145,13 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         let next = state.entries.get(key).and_then(|entry| entry.next);
         match next {
             Some(next) => {
-                state.entries.insert(key.clone(), Entry { next: Some(next), running: false });
+                state.entries.insert(
+                    key.clone(),
+                    Entry {
+                        next: Some(next),
+                        running: false,
+                    },
+                );
                 state.enqueue(key.clone(), next);
             }
             None => {
@@ -166,8 +194,14 @@ impl<K: Clone + Ord + Hash> State<K> {
 
     fn promote(&mut self, now: Instant) {
         while self.later.first().is_some_and(|(due, _)| *due <= now) {
-            let Some((due, key)) = self.later.pop_first() else { break };
-            let lane = self.entries.get(&key).and_then(|entry| entry.next).map_or(Lane::Normal, |(_, lane)| lane);
+            let Some((due, key)) = self.later.pop_first() else {
+                break;
+            };
+            let lane = self
+                .entries
+                .get(&key)
+                .and_then(|entry| entry.next)
+                .map_or(Lane::Normal, |(_, lane)| lane);
             self.ready.insert((due + lane.handicap(), key));
         }
     }
@@ -185,7 +219,10 @@ mod tests {
         assert_eq!(queue.next().await, Some("a"));
         queue.push("a", Lane::Normal);
         let waiting = tokio::time::timeout(Duration::from_secs(1), queue.next());
-        assert!(waiting.await.is_err(), "a second pass must not begin while the first runs");
+        assert!(
+            waiting.await.is_err(),
+            "a second pass must not begin while the first runs"
+        );
         queue.done(&"a");
         assert_eq!(queue.next().await, Some("a"));
         queue.done(&"a");

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::ticket_configuration::FindingCounts;
-use crate::api::{
-    ConditionType, FIELD_MANAGER, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration,
-};
+use crate::api::{ConditionType, FIELD_MANAGER, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration};
 use crate::controllers::registry::ObjectKey;
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::{IssueKnowledge, Memory};
@@ -88,30 +86,44 @@ impl Tickets {
             }
         }
         if let Some(at) = plan.wake_at {
-            let lane = world.findings.iter().map(|finding| lane_of(finding)).min().unwrap_or(Lane::Normal);
-            self.queue.push_at(WorkKey::Ticket(key.clone()), lane, self.clock.instant(at));
+            let lane = world
+                .findings
+                .iter()
+                .map(|finding| lane_of(finding))
+                .min()
+                .unwrap_or(Lane::Normal);
+            self.queue
+                .push_at(WorkKey::Ticket(key.clone()), lane, self.clock.instant(at));
         }
     }
 
     /// Asks for another pass soon.
     pub(super) fn look_again(&self, key: &TicketKey, after: Duration) {
-        self.queue.push_at(WorkKey::Ticket(key.clone()), Lane::Urgent, Instant::now() + after);
+        self.queue
+            .push_at(WorkKey::Ticket(key.clone()), Lane::Urgent, Instant::now() + after);
     }
 
     /// Tells a finding without a ticket why it has none.
     pub(super) async fn report_loose(&self, key: &ObjectKey) {
         let indexed = lock(&self.index).get(key).cloned();
-        let Some(Indexed { finding, assignment }) = indexed else { return };
+        let Some(Indexed { finding, assignment }) = indexed else {
+            return;
+        };
         let Err(verdict) = &assignment.place else { return };
         let finding = lock(&self.written).get(key).cloned().unwrap_or(finding);
         if is_leaving(&finding) {
             return;
         }
-        let report =
-            FindingReport { verdict, selection: assignment.selection.as_ref(), state: None, ticket: None };
+        let report = FindingReport {
+            verdict,
+            selection: assignment.selection.as_ref(),
+            state: None,
+            ticket: None,
+        };
         if !self.write_status(key, &finding, &report, false).await {
             let again = WorkKey::Loose(key.clone());
-            self.queue.push_at(again, Lane::Backlog, Instant::now() + Duration::from_secs(1));
+            self.queue
+                .push_at(again, Lane::Backlog, Instant::now() + Duration::from_secs(1));
         }
     }
 
@@ -151,18 +163,28 @@ impl Tickets {
         }
     }
 
-    async fn patch_status(&self, key: &ObjectKey, finding: &SecurityFinding, status: &SecurityFindingStatus) -> Written {
+    async fn patch_status(
+        &self,
+        key: &ObjectKey,
+        finding: &SecurityFinding,
+        status: &SecurityFindingStatus,
+    ) -> Written {
         let before = to_value(&finding.status.clone().unwrap_or_default());
         let patch = json!({
             "metadata": {"resourceVersion": finding.metadata.resource_version},
             "status": difference(&before, &to_value(status)),
         });
         let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
             Ok(written) => {
                 self.remember(key, written);
-                self.context.metrics.reconciled(ControllerName::Ticket, Outcome::Changed);
+                self.context
+                    .metrics
+                    .reconciled(ControllerName::Ticket, Outcome::Changed);
                 Written::Done
             }
             Err(kube::Error::Api(answer)) if answer.code == 409 => Written::Outdated,
@@ -176,7 +198,9 @@ impl Tickets {
 
     /// One event when a finding comes to need a person; not one for each pass.
     async fn announce(&self, finding: &SecurityFinding, status: &SecurityFindingStatus, verdict: &Verdict) {
-        let Verdict::Stalled(reason, message) = verdict else { return };
+        let Verdict::Stalled(reason, message) = verdict else {
+            return;
+        };
         let was = finding.status.iter().flat_map(|status| &status.conditions);
         let mut was = was.filter(|condition| condition.type_ == ConditionType::Ready.as_str());
         if was.any(|condition| condition.reason == reason.as_str()) {
@@ -192,7 +216,10 @@ impl Tickets {
     where
         K: Resource<DynamicType = ()>,
     {
-        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: None,
+        };
         let recorder = Recorder::new(self.context.client.clone(), reporter);
         let event = Event {
             type_,
@@ -244,7 +271,10 @@ pub(super) async fn tally(tickets: Arc<Tickets>) {
             }
         }
         for (key, entry) in tickets.context.configurations.all() {
-            tickets.context.tallies.set(key, counts.get(&entry.identity).copied().unwrap_or_default());
+            tickets
+                .context
+                .tallies
+                .set(key, counts.get(&entry.identity).copied().unwrap_or_default());
         }
     }
 }
@@ -255,7 +285,9 @@ fn to_value(status: &SecurityFindingStatus) -> Value {
 
 /// The merge patch that turns one value into another: what differs, and `null` for what went.
 pub fn difference(before: &Value, after: &Value) -> Value {
-    let (Value::Object(before), Value::Object(after)) = (before, after) else { return after.clone() };
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
     let mut patch = serde_json::Map::new();
     for (key, value) in after {
         match before.get(key) {
@@ -282,7 +314,10 @@ mod tests {
     fn a_patch_holds_only_what_differs() {
         let before = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "gone": true});
         let after = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
-        assert_eq!(difference(&before, &after), json!({"b": {"d": 3}, "e": [1, 2], "gone": null}));
+        assert_eq!(
+            difference(&before, &after),
+            json!({"b": {"d": 3}, "e": [1, 2], "gone": null})
+        );
         assert_eq!(difference(&after, &after), json!({}));
     }
 }

@@ -14,10 +14,17 @@ pub fn ticket(findings: &[&SecurityFinding]) -> Rendered {
         return render(&TicketContent::default());
     };
     let spec = &first.spec;
-    let severity = findings.iter().map(|finding| finding.spec.severity).max().unwrap_or_default();
+    let severity = findings
+        .iter()
+        .map(|finding| finding.spec.severity)
+        .max()
+        .unwrap_or_default();
     let first_seen = spec.first_seen.as_ref().map(|time| time.0.to_string());
-    let members: Vec<Member<'_>> =
-        if findings.len() > 1 { findings.iter().map(|finding| member(finding)).collect() } else { Vec::new() };
+    let members: Vec<Member<'_>> = if findings.len() > 1 {
+        findings.iter().map(|finding| member(finding)).collect()
+    } else {
+        Vec::new()
+    };
     render(&TicketContent {
         title: &spec.title,
         description: spec.description.as_deref(),
@@ -40,7 +47,10 @@ pub fn ticket(findings: &[&SecurityFinding]) -> Rendered {
 
 /// A document of one paragraph of plain text.
 pub fn plain(text: &str) -> Value {
-    Doc { blocks: vec![Block::paragraph(vec![Inline::text(text)])] }.to_value()
+    Doc {
+        blocks: vec![Block::paragraph(vec![Inline::text(text)])],
+    }
+    .to_value()
 }
 
 fn member(finding: &SecurityFinding) -> Member<'_> {

@@ -84,6 +84,7 @@ pub fn apply(cx: &mut Ctx, id: u64, body: &Value) -> Result<(), Reply> {
     };
     let body = body.as_object().cloned().unwrap_or_default();
     let (given, updates) = (issues::object(&body, "fields")?, issues::object(&body, "update")?);
+    let properties = issues::properties_of(&body)?;
     let mut errors = Map::new();
     let mut values = BTreeMap::new();
     let mut resolution = issue.resolution.clone();
@@ -143,7 +144,7 @@ pub fn apply(cx: &mut Ctx, id: u64, body: &Value) -> Result<(), Reply> {
         resolution = default.map(|r| r.id.clone()).or(resolution);
     }
     let to = transition.to.clone();
-    issues::write(cx, id, values, None, BTreeMap::new(), &account);
+    issues::write(cx, id, values, None, properties, &account);
     set_status(cx.st, id, &account, &to, resolution);
     for comment in comments {
         crate::comments::add(cx.st, id, &account, comment);
