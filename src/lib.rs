@@ -15,3 +15,6 @@ pub mod controllers;
 pub mod domain;
 pub mod jira;
 pub mod runtime;
+
+#[cfg(test)]
+mod arrows;

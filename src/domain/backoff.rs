@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Wait after the first failure.
 const BASE: Duration = Duration::from_secs(1);
 /// Longest wait.
-const CAP: Duration = Duration::from_secs(300);
+const CAP: Duration = Duration::from_mins(5);
 
 /// The wait after `failures` failures in a row (from 1): doubling from one second to five minutes. `jitter` from 0 to 1
 /// spreads it between 70 % and 130 %, so that what failed together is not tried together.

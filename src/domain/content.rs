@@ -224,10 +224,11 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
         .priority
         .as_ref()
         .map_or("", |priority| priority.id.as_str());
-    if let Some(wanted) = desired.priority.as_ref().filter(|wanted| *wanted != priority) {
-        if moved("priority") && !edited("priority", priority) {
-            change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
-        }
+    if let Some(wanted) = desired.priority.as_ref().filter(|wanted| *wanted != priority)
+        && moved("priority")
+        && !edited("priority", priority)
+    {
+        change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
     }
     let there = |label: &String| issue.fields.labels.contains(label);
     let ours_before: &[String] = base.map_or(&[], |base| &base.labels);

@@ -398,10 +398,10 @@ fn decide_without_issue(
     if nothing_to_open && (reported || fresh) {
         return closed();
     }
-    if let Some(refusal) = memory.refusal.as_ref().filter(|refusal| refusal.cause == desired.cause) {
-        if refusal.retry_at > now {
-            return Plan::rest(Verdict::from(&refusal.fault)).wake(refusal.retry_at);
-        }
+    if let Some(refusal) = memory.refusal.as_ref().filter(|refusal| refusal.cause == desired.cause)
+        && refusal.retry_at > now
+    {
+        return Plan::rest(Verdict::from(&refusal.fault)).wake(refusal.retry_at);
     }
     if !fresh {
         return Plan::step(
@@ -745,7 +745,7 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
     if spec.is_some_and(|spec| spec.suspend || dry_run(spec, seen)) || seen.dry_run {
         return release();
     }
-    let limit = spec.map_or(Duration::from_secs(600), |spec| spec.deletion_timeout.0);
+    let limit = spec.map_or(Duration::from_mins(10), |spec| spec.deletion_timeout.0);
     let since = seen
         .members
         .iter()

@@ -24,7 +24,7 @@ const INSTANCE: &str = "test";
 const TIMING: Timing = Timing {
     send_window: Duration::from_secs(20),
     request_timeout: Duration::from_secs(30),
-    index_lag: Duration::from_secs(120),
+    index_lag: Duration::from_mins(2),
 };
 
 /// What becomes of the reply to a creation.

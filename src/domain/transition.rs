@@ -43,19 +43,16 @@ pub fn choose(
         .iter()
         .find(|entry| entry.state == goal)
         .and_then(|entry| entry.jira_statuses.first());
-    let (wanted, candidates): (String, Vec<&Transition>) = match mapped {
-        Some(name) => {
-            let leads = available.iter().filter(|transition| names_status(name, &transition.to));
-            (name.clone(), leads.copied().collect())
-        }
-        None => {
-            let category = default_category(goal);
-            let leads = available.iter().filter(|transition| transition.to.category == category);
-            (
-                format!("a status of category {}", category_key(category)),
-                leads.copied().collect(),
-            )
-        }
+    let (wanted, candidates): (String, Vec<&Transition>) = if let Some(name) = mapped {
+        let leads = available.iter().filter(|transition| names_status(name, &transition.to));
+        (name.clone(), leads.copied().collect())
+    } else {
+        let category = default_category(goal);
+        let leads = available.iter().filter(|transition| transition.to.category == category);
+        (
+            format!("a status of category {}", category_key(category)),
+            leads.copied().collect(),
+        )
     };
     let mut targets: Vec<&StatusDetails> = candidates.iter().map(|transition| &transition.to).collect();
     targets.sort_by(|a, b| a.id.cmp(&b.id));
@@ -137,7 +134,7 @@ fn resolution(field: &FieldMeta, goal: State) -> Option<String> {
     };
     resolution_names(goal)
         .iter()
-        .find_map(|wanted| named(&wanted).map(str::to_owned))
+        .find_map(|wanted| named(wanted).map(str::to_owned))
 }
 
 fn names(field: &FieldMeta) -> String {

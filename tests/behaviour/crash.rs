@@ -154,7 +154,7 @@ async fn kills(world: World) -> Outcome {
         operator.restart()?;
     }
     let api = world.findings();
-    let findings = eventually(Duration::from_secs(240), "all findings are in step", || async {
+    let findings = eventually(Duration::from_mins(4), "all findings are in step", || async {
         let all = api.list(&ListParams::default()).await?.items;
         let told = all
             .iter()

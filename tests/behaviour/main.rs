@@ -7,6 +7,7 @@ mod api;
 mod connection;
 mod crash;
 mod deletion;
+mod process;
 mod refusals;
 mod sync;
 mod tickets;
@@ -27,6 +28,7 @@ fn main() {
         connection::tests(),
         crash::tests(),
         deletion::tests(),
+        process::tests(),
         refusals::tests(),
         sync::tests(),
         tickets::tests(),

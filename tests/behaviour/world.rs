@@ -22,7 +22,7 @@ pub type Outcome = support::Result<()>;
 /// A result inside a test.
 pub type Result<T> = support::Result<T>;
 /// How long anything may take before a test fails.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 /// A pause in the status sync of tests.
 pub const INTERVAL: &str = "1s";
 
@@ -63,7 +63,7 @@ fn tail(path: &std::path::Path) -> String {
 
 /// The control plane all tests share.
 pub struct Plane {
-    pub control_plane: ControlPlane,
+    pub processes: ControlPlane,
     pub admin: Client,
     kubeconfig: std::path::PathBuf,
 }
@@ -73,8 +73,8 @@ impl Plane {
     pub async fn start() -> Arc<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let assets = support::assets::locate().expect("etcd and kube-apiserver");
-        let control_plane = ControlPlane::start(&assets).await.expect("the control plane starts");
-        let admin = control_plane.admin_client();
+        let processes = ControlPlane::start(&assets).await.expect("the control plane starts");
+        let admin = processes.admin_client();
         let root = support::assets::repository();
         support::manifests::apply_crds(&admin, &root.join("crds"))
             .await
@@ -87,12 +87,12 @@ impl Plane {
         support::manifests::apply_yaml(&admin, &rbac, None)
             .await
             .expect("the roles are accepted");
-        let kubeconfig = control_plane
+        let kubeconfig = processes
             .service_account_kubeconfig("jira-findings", "jira-findings-operator")
             .await
             .expect("a token for the operator");
         Arc::new(Self {
-            control_plane,
+            processes,
             admin,
             kubeconfig,
         })
@@ -117,7 +117,7 @@ impl World {
         let namespace = support::cluster::create_namespace(&plane.admin, "t").await?;
         let sim = Sim::start(SimConfig::default()).await;
         let log = plane
-            .control_plane
+            .processes
             .directory()
             .join(format!("operator-{number}-{}.log", name.replace("::", "-")));
         let client = plane.admin.clone();

@@ -25,7 +25,7 @@ use super::observe::{Member, World};
 use super::{Tickets, lock};
 
 /// How long a refusal by Jira stands before the same thing is tried once more.
-const REFUSAL_STANDS: std::time::Duration = std::time::Duration::from_secs(3_600);
+const REFUSAL_STANDS: std::time::Duration = std::time::Duration::from_hours(1);
 /// Key of the comment property that marks the comment which explains a close.
 const CLOSE_COMMENT: &str = "jira-findings.dev/closed";
 
@@ -267,7 +267,7 @@ impl Tickets {
                 let fault = Fault::lasting(Reason::CreatedIssueNotVisible, message);
                 memory.note_trouble(
                     fault,
-                    Some(std::time::Duration::from_secs(60)),
+                    Some(std::time::Duration::from_mins(1)),
                     rand::random(),
                     self.clock.now(),
                 );

@@ -63,7 +63,7 @@ impl Clock {
         let from_start = std::time::Duration::try_from(at.duration_since(self.start)).unwrap_or_default();
         self.since
             .checked_add(from_start)
-            .unwrap_or_else(|| self.since + std::time::Duration::from_secs(86_400))
+            .unwrap_or_else(|| self.since + std::time::Duration::from_hours(24))
     }
 }
 

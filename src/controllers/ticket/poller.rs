@@ -27,11 +27,11 @@ use super::queue::Lane;
 use super::{Tickets, lock};
 
 /// Added to the window of every search, against clocks and search nodes that disagree.
-const OVERLAP: Duration = Duration::from_secs(120);
+const OVERLAP: Duration = Duration::from_mins(2);
 /// How often the cursor is stored, at most.
-const CURSOR_INTERVAL: Duration = Duration::from_secs(300);
+const CURSOR_INTERVAL: Duration = Duration::from_mins(5);
 /// How far a first search reaches back where no cursor is stored.
-const FIRST_REACH: Duration = Duration::from_secs(600);
+const FIRST_REACH: Duration = Duration::from_mins(10);
 /// Most ids taken from one search.
 const MAX_IDS: usize = 100_000;
 
@@ -114,7 +114,7 @@ impl Poll {
                 }
             }
             Err(error) => {
-                tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back")
+                tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back");
             }
         }
         self.store_cursor(tickets, key).await;

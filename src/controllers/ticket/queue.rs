@@ -28,8 +28,8 @@ impl Lane {
     const fn handicap(self) -> Duration {
         match self {
             Self::Urgent => Duration::ZERO,
-            Self::Normal => Duration::from_secs(600),
-            Self::Backlog => Duration::from_secs(3_600),
+            Self::Normal => Duration::from_mins(10),
+            Self::Backlog => Duration::from_hours(1),
         }
     }
 }
@@ -236,7 +236,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         queue.push("urgent", Lane::Urgent);
         assert_eq!(queue.next().await, Some("urgent"));
-        tokio::time::advance(Duration::from_secs(3_600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         queue.push("urgent too", Lane::Urgent);
         assert_eq!(queue.next().await, Some("old backlog"));
     }
@@ -245,7 +245,7 @@ mod tests {
     async fn a_delay_is_kept_and_shortened_by_an_earlier_wish() {
         let queue = Queue::default();
         let start = Instant::now();
-        queue.push_at("a", Lane::Normal, start + Duration::from_secs(60));
+        queue.push_at("a", Lane::Normal, start + Duration::from_mins(1));
         queue.push_at("b", Lane::Normal, start + Duration::from_secs(90));
         queue.push_at("b", Lane::Normal, start + Duration::from_secs(30));
         assert_eq!(queue.next().await, Some("b"));

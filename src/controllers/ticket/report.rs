@@ -67,9 +67,7 @@ impl Tickets {
             let must = new_issue && ticket_of(&member.finding, key).is_none();
             stored &= self.write_status(&member.key, &member.finding, &report, must).await;
         }
-        if !stored {
-            self.look_again(key, Duration::from_millis(250));
-        } else {
+        if stored {
             // Everything that was learned stands in the statuses now; what is left is kept for the next pass.
             memory.settled = None;
             memory.found = None;
@@ -84,6 +82,8 @@ impl Tickets {
                 // What is known may have changed when the ticket is looked at again.
                 memory.issue = IssueKnowledge::Unknown;
             }
+        } else {
+            self.look_again(key, Duration::from_millis(250));
         }
         if let Some(at) = plan.wake_at {
             let lane = world

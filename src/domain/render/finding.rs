@@ -488,7 +488,7 @@ fn listed(values: &[&str]) -> Vec<Inline> {
     }
     let mut text = values.iter().take(MAX_TAGS).copied().collect::<Vec<_>>().join(", ");
     if values.len() > MAX_TAGS {
-        text.push_str(&format!(" and {} more", values.len() - MAX_TAGS));
+        text = format!("{text} and {} more", values.len() - MAX_TAGS);
     }
     vec![Inline::text(&text)]
 }

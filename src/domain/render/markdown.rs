@@ -382,25 +382,23 @@ impl Builder {
     }
 
     fn inline_html(&mut self, html: &str) {
-        match HtmlTag::read(html) {
-            Some(tag) => match (self.skipping, tag.name.as_str(), tag.closes) {
-                (Some(skipped), name, true) if skipped == name => self.skipping = None,
-                (Some(_), ..) => {}
-                (None, name, false) if hidden_element(name).is_some() => self.skipping = hidden_element(name),
-                (None, "br", _) => self.line_break(),
-                (None, name, closes) if breaks_line(name) => {
-                    if !matches!(self.line.last(), Some(Inline::Break)) {
-                        self.line_break();
-                    }
-                    if name == "li" && !closes {
-                        self.push_text("• ", false);
-                    }
+        // Comments, declarations and processing instructions show nothing.
+        let Some(tag) = HtmlTag::read(html) else { return };
+        match (self.skipping, tag.name.as_str(), tag.closes) {
+            (Some(skipped), name, true) if skipped == name => self.skipping = None,
+            (Some(_), ..) => {}
+            (None, name, false) if hidden_element(name).is_some() => self.skipping = hidden_element(name),
+            (None, "br", _) => self.line_break(),
+            (None, name, closes) if breaks_line(name) => {
+                if !matches!(self.line.last(), Some(Inline::Break)) {
+                    self.line_break();
                 }
-                (None, name, _) if known_element(name) => {}
-                (None, ..) => self.push_text(html, false),
-            },
-            // Comments, declarations, processing instructions.
-            None => {}
+                if name == "li" && !closes {
+                    self.push_text("• ", false);
+                }
+            }
+            (None, name, _) if known_element(name) => {}
+            (None, ..) => self.push_text(html, false),
         }
     }
 
