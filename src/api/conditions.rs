@@ -151,6 +151,8 @@ vocabulary! {
         PermissionDenied,
         /// The issue cannot be seen any more: deleted, or hidden from the operator's account.
         IssueLost,
+        /// The issue carries neither the property nor the label of the ticket; nothing is written to it.
+        IssueNotOurs,
         /// The issue was created and cannot be read.
         CreatedIssueNotVisible,
         /// No Jira status is known for the finding's state.

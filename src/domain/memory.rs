@@ -111,6 +111,8 @@ pub struct Memory {
     pub close_commented: bool,
     /// The newest `updated` of the issue that was seen; an older copy of it is not believed.
     pub newest: Option<Timestamp>,
+    /// A read of many issues did not show this one; it is read alone before anything is concluded.
+    pub suspect_lost: bool,
     /// Value of the reconcile annotation that was last acted upon.
     pub reconcile_seen: Option<String>,
 }

@@ -65,6 +65,8 @@ pub struct ConnectionView {
 /// All that a decision rests on.
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {
+    /// Names the installation.
+    pub instance: &'a str,
     /// The ticket.
     pub key: &'a TicketKey,
     /// Every finding of the ticket, those being deleted too.
@@ -492,7 +494,26 @@ fn decide_with_issue(
         IssueKnowledge::Unknown => return Plan::rest(Verdict::Unchanged),
         IssueKnowledge::Present(issue) => issue,
     };
+    if !is_ours(seen, issue) {
+        return Plan::rest(Verdict::Stalled(Reason::IssueNotOurs, not_ours(&issue.key)));
+    }
     reconcile_issue(seen, present, configuration, desired, issue, now)
+}
+
+/// Whether an issue is what the ticket says: its property says so in clear or, where somebody removed that, its label
+/// does. The id alone is not enough: on another site, or after an import, it may be anybody's.
+fn is_ours(seen: &Observed<'_>, issue: &Issue) -> bool {
+    match Property::of(issue) {
+        Some(property) => property.proves(seen.instance, seen.key),
+        None => issue.fields.labels.contains(&seen.key.label(seen.instance)) || issue.fields.status.is_none(),
+    }
+}
+
+fn not_ours(key: &str) -> String {
+    format!(
+        "{key} carries neither the property nor the label of this ticket; nothing is written to it. If it is the right \
+         issue, put the label back that starts with jfo-, then set the annotation {RECONCILE_ANNOTATION}"
+    )
 }
 
 fn lost(stored: Option<&Ticket>) -> Verdict {
@@ -516,7 +537,7 @@ fn needs_reading(
     stored: Option<&Ticket>,
 ) -> bool {
     let Some(stored) = stored else { return true };
-    if stored.status.is_none() || asked_to_reconcile(present, seen.memory) {
+    if stored.status.is_none() || seen.memory.suspect_lost || asked_to_reconcile(present, seen.memory) {
         return true;
     }
     if stored.lost {
@@ -815,6 +836,7 @@ fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
     match &seen.memory.issue {
         IssueKnowledge::Absent => release(),
         IssueKnowledge::Unknown => Plan::step(Step::Read { id }, Verdict::Keep),
+        IssueKnowledge::Present(issue) if !is_ours(seen, issue) => wait(not_ours(&issue.key)),
         IssueKnowledge::Present(_) if configuration.spec.deletion_policy == DeletionPolicy::Delete => {
             Plan::step(Step::Delete { id }, Verdict::Keep)
         }

@@ -126,6 +126,7 @@ impl World {
             self.memory.note_record(&record, now);
         }
         let observed = Observed {
+            instance: INSTANCE,
             key: &self.key,
             members: &self.members,
             configuration: Some(ConfigurationView {
@@ -581,4 +582,23 @@ fn a_lost_issue_is_told_and_not_opened_again() {
         "{plan:?}"
     );
     assert!(world.issues.is_empty());
+}
+
+#[test]
+fn nothing_is_written_to_an_issue_that_is_not_ours() {
+    let mut world = World::new(&[State::Active], vec![]);
+    world.settle();
+    let foreign = Property::new("other-cluster", &world.key, 1, None);
+    let value = serde_json::to_value(foreign).unwrap();
+    world.issues[0].properties.insert(PROPERTY.into(), value);
+    world.change(0, |finding| finding.spec.state = State::Fixed);
+    let writes = world.writes;
+    let plan = world.settle();
+    assert!(matches!(plan.verdict, Verdict::Stalled(Reason::IssueNotOurs, _)), "{plan:?}");
+    assert_eq!(world.writes, writes);
+    // Somebody removed the property; the label still says whose it is.
+    world.issues[0].properties.clear();
+    world.memory = Memory::default();
+    world.settle();
+    assert_eq!(world.issues[0].fields.status.as_ref().unwrap().name, "Done");
 }

@@ -16,7 +16,7 @@ use crate::domain::content;
 use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
-use crate::domain::plan::{Step, has_finalizer, is_leaving, reconcile_annotation};
+use crate::domain::plan::{Step, has_finalizer, is_leaving, reconcile_annotation, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
 use crate::jira::{Executed, JiraError};
@@ -57,7 +57,7 @@ impl Tickets {
                 }
                 Err(error) => Err(error),
             },
-            Step::Transition { id, goal } => return self.transition(memory, world, &connection, id, *goal).await,
+            Step::Transition { id, goal } => return self.transition(key, memory, world, &connection, id, *goal).await,
             Step::ExplainClose { id } => explain_close(memory, world, &connection, id).await,
             Step::Delete { id } => match connection.gateway.client().delete_issue(id).await {
                 Ok(()) | Err(JiraError::NotFound { .. }) => {
@@ -318,6 +318,7 @@ impl Tickets {
     /// Moves the issue towards where a finding of state `goal` belongs, by one transition.
     async fn transition(
         &self,
+        key: &TicketKey,
         memory: &mut Memory,
         world: &World,
         connection: &Arc<Connection>,
@@ -357,16 +358,14 @@ impl Tickets {
                 Choice::Blocked(fault) => return block(memory, fault),
             };
         let before = Property::of(&issue).unwrap_or_default();
-        let known = Property::new(
-            &self.context.settings.instance_id,
-            &TicketKey {
-                configuration: before.configuration.clone(),
-                group: before.group.clone(),
-                slot: before.slot,
-            },
-            before.incarnation,
-            Some(goal),
-        );
+        let incarnation = world
+            .findings
+            .iter()
+            .filter_map(|one| ticket_of(one, key))
+            .map(|ticket| ticket.incarnation)
+            .max();
+        let incarnation = incarnation.or(memory.incarnation).unwrap_or(1).max(before.incarnation);
+        let known = Property::new(&self.context.settings.instance_id, key, incarnation, Some(goal));
         let pushes = before.pushes.max(stored_pushes(world)).saturating_add(1);
         let property = content::property_entry(&Property { pushes, ..known });
         match client.transition(id, &transition, &fields, &[property]).await {
@@ -527,6 +526,7 @@ async fn read(memory: &mut Memory, world: &World, connection: &Connection, id: &
         .map(AsRef::as_ref)
         .filter(|one| !is_leaving(one))
         .collect();
+    memory.suspect_lost = false;
     memory.reconcile_seen = reconcile_annotation(&present).map(str::to_owned);
     Ok(())
 }

@@ -116,6 +116,12 @@ impl Index {
         self.issues.get(&(site.to_owned(), id.to_owned()))
     }
 
+    /// The ids of all issues on a site.
+    pub fn issues_of(&self, site: &str) -> Vec<String> {
+        let here = self.issues.keys().filter(|(at, _)| at == site);
+        here.map(|(_, id)| id.clone()).collect()
+    }
+
     /// All findings, for the rare case that where they belong must be looked at anew.
     pub fn all(&self) -> impl Iterator<Item = (&ObjectKey, &Indexed)> {
         self.findings.iter()

@@ -74,8 +74,8 @@ pub(crate) struct Tickets {
     queue: Queue<WorkKey>,
     index: Mutex<Index>,
     memories: Mutex<HashMap<TicketKey, Memory>>,
-    /// Issues the poll has read, until the pass of their ticket takes them.
-    inbox: Mutex<HashMap<TicketKey, Issue>>,
+    /// Issues the poll has read, or found to be gone, until the pass of their ticket takes them.
+    inbox: Mutex<HashMap<TicketKey, Option<Issue>>>,
     /// Findings as this process has last written them, until the watch has caught up.
     written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
 }
@@ -126,8 +126,11 @@ impl Tickets {
             WorkKey::Loose(finding) => self.report_loose(finding).await,
             WorkKey::Ticket(ticket) => {
                 let mut memory = lock(&self.memories).remove(ticket).unwrap_or_default();
-                if let Some(issue) = lock(&self.inbox).remove(ticket) {
-                    memory.note_issue(issue);
+                match lock(&self.inbox).remove(ticket) {
+                    Some(Some(issue)) => memory.note_issue(issue),
+                    // Read again by the pass before it is believed.
+                    Some(None) => memory.suspect_lost = true,
+                    None => {}
                 }
                 self.pass_ticket(ticket, &mut memory).await;
                 if memory != Memory::default() {

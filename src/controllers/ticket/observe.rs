@@ -30,6 +30,7 @@ pub(super) struct World {
     pub resolved: Option<Arc<ResolvedConfiguration>>,
     pub desired: Option<Desired>,
     pub connection: Option<Result<Arc<Connection>, Fault>>,
+    instance: String,
     dry_run: bool,
     timing: Timing,
 }
@@ -54,6 +55,7 @@ impl World {
             Err(fault) => Err(fault.clone()),
         });
         let observed = Observed {
+            instance: &self.instance,
             key,
             members: &self.findings,
             configuration,
@@ -129,6 +131,7 @@ impl Tickets {
             resolved,
             desired,
             connection: connection.flatten(),
+            instance: settings.instance_id.clone(),
             dry_run: settings.dry_run,
             timing: Timing {
                 send_window: settings.send_window,

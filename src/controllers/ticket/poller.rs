@@ -32,6 +32,10 @@ const OVERLAP: Duration = Duration::from_mins(2);
 const CURSOR_INTERVAL: Duration = Duration::from_mins(5);
 /// How far a first search reaches back where no cursor is stored.
 const FIRST_REACH: Duration = Duration::from_mins(10);
+/// How often every issue is read, whatever the searches said: deleted issues and lost labels show nowhere else.
+const SWEEP_INTERVAL: Duration = Duration::from_hours(6);
+/// Issues of one read of a sweep; passes of tickets go on in between.
+const SWEEP_BATCH: usize = 500;
 /// Most ids taken from one search.
 const MAX_IDS: usize = 100_000;
 
@@ -92,6 +96,7 @@ struct Poll {
     stored_at: Option<Instant>,
     /// `updated` of each issue as it was last handled, for issues within the window.
     known: HashMap<String, Timestamp>,
+    next_sweep: Option<Instant>,
 }
 
 impl Poll {
@@ -117,7 +122,32 @@ impl Poll {
                 tracing::warn!(connection = %key, %error, "asking Jira for changes failed; the next time reaches further back");
             }
         }
+        self.sweep(tickets, key, &connection).await;
         self.store_cursor(tickets, key).await;
+    }
+
+    /// Reads every issue of the connection, seldom. Never right after a start: a restart costs nothing.
+    async fn sweep(&mut self, tickets: &Tickets, key: &ObjectKey, connection: &Arc<Connection>) {
+        let pause = SWEEP_INTERVAL.mul_f64(0.8 + 0.4 * rand::random::<f64>());
+        let due = *self.next_sweep.get_or_insert_with(|| Instant::now() + pause);
+        if due > Instant::now() {
+            return;
+        }
+        let ids = lock(&tickets.index).issues_of(&connection.cloud_id);
+        tracing::info!(connection = %key, issues = ids.len(), "reading every issue");
+        for batch in ids.chunks(SWEEP_BATCH) {
+            match connection.gateway.read_issues(batch.to_vec()).await {
+                Ok(read) => read
+                    .into_iter()
+                    .for_each(|(id, issue)| tickets.deliver(connection, &id, issue)),
+                Err(error) => {
+                    tracing::warn!(connection = %key, %error, "not every issue could be read; it is tried again in an hour");
+                    self.next_sweep = Some(Instant::now() + pause / 6);
+                    return;
+                }
+            }
+        }
+        self.next_sweep = Some(Instant::now() + pause);
     }
 
     async fn ask(
@@ -149,12 +179,12 @@ impl Poll {
         let horizon = earlier(now, window * 2);
         if !changed.is_empty() {
             let read = connection.gateway.read_issues(changed.clone()).await?;
-            for issue in read.into_values().flatten() {
-                if let Some(updated) = issue.fields.updated {
-                    self.known.insert(issue.id.clone(), updated);
+            for (id, issue) in read {
+                if let Some(updated) = issue.as_ref().and_then(|issue| issue.fields.updated) {
+                    self.known.insert(id.clone(), updated);
                     self.cursor = self.cursor.max(Some(updated));
                 }
-                tickets.deliver(connection, issue);
+                tickets.deliver(connection, &id, issue);
             }
         }
         self.known.retain(|_, updated| *updated >= horizon);
@@ -185,11 +215,9 @@ impl Poll {
 }
 
 impl Tickets {
-    /// Hands an issue that was read to the pass of its ticket.
-    fn deliver(&self, connection: &Connection, issue: Issue) {
-        let ticket = lock(&self.index)
-            .ticket_of_issue(&connection.cloud_id, &issue.id)
-            .cloned();
+    /// Hands an issue that was read, or found to be gone, to the pass of its ticket.
+    fn deliver(&self, connection: &Connection, id: &str, issue: Option<Issue>) {
+        let ticket = lock(&self.index).ticket_of_issue(&connection.cloud_id, id).cloned();
         // An issue of nobody's: its finding is gone, or its creation is not reported yet and will read it itself.
         let Some(ticket) = ticket else { return };
         let enabled = |identity: &str| {
