@@ -269,7 +269,7 @@ impl World {
                 self.writes += 1;
                 let issue = self.issue_mut(id);
                 issue.fields.status = Some(status(default_category(*goal)));
-                let mut property = Property::of(issue).unwrap();
+                let mut property = Property::of(issue).unwrap_or_default();
                 property.state = Some(*goal);
                 property.pushes += 1;
                 issue
