@@ -192,7 +192,7 @@ fn connect_kind(error: &reqwest::Error, message: &str) -> ConnectKind {
             if io.kind() == std::io::ErrorKind::ConnectionRefused {
                 return ConnectKind::Refused;
             }
-            if io.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+            if is_tls(io) {
                 return ConnectKind::Tls;
             }
         }
@@ -204,6 +204,13 @@ fn connect_kind(error: &reqwest::Error, message: &str) -> ConnectKind {
     } else {
         ConnectKind::Other
     }
+}
+
+/// Whether an I/O error carries one of the TLS library, also inside a further I/O error, as connectors wrap them.
+fn is_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| {
+        inner.is::<rustls::Error>() || inner.downcast_ref::<std::io::Error>().is_some_and(is_tls)
+    })
 }
 
 /// The innermost causes of an error, in words. The outermost one of the HTTP client names the whole URL and is left out.

@@ -152,6 +152,9 @@ async fn hosts(world: World) -> Outcome {
     world.connection_tells("HostNotAllowed").await?;
     patch(&world, json!({"url": "http://127.0.0.1:1"})).await?;
     world.connection_tells("SiteUnreachable").await?;
+    // What answers there does not speak TLS.
+    patch(&world, json!({"url": world.sim.url().replace("http://", "https://")})).await?;
+    world.connection_tells("TlsFailed").await?;
     patch(&world, json!({"url": world.sim.url()})).await?;
     world.connection_tells("Connected").await?;
     Ok(())
