@@ -113,6 +113,8 @@ pub struct Memory {
     pub newest: Option<Timestamp>,
     /// A read of many issues did not show this one; it is read alone before anything is concluded.
     pub suspect_lost: bool,
+    /// A finding was not as it was thought to be; the pass ends and another begins when its newer copy is there.
+    pub outdated: bool,
     /// Value of the reconcile annotation that was last acted upon.
     pub reconcile_seen: Option<String>,
 }
@@ -134,6 +136,15 @@ impl Memory {
             });
             self.found_nothing_at = None;
         }
+    }
+
+    /// Whether nothing but the age of the issue is remembered.
+    pub fn rests(&self) -> bool {
+        self.issue == IssueKnowledge::Unknown
+            && Self {
+                newest: None,
+                ..self.clone()
+            } == Self::default()
     }
 
     /// Takes note of the issue as it was read. A copy older than one seen before is dropped.

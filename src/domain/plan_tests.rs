@@ -594,7 +594,10 @@ fn nothing_is_written_to_an_issue_that_is_not_ours() {
     world.change(0, |finding| finding.spec.state = State::Fixed);
     let writes = world.writes;
     let plan = world.settle();
-    assert!(matches!(plan.verdict, Verdict::Stalled(Reason::IssueNotOurs, _)), "{plan:?}");
+    assert!(
+        matches!(plan.verdict, Verdict::Stalled(Reason::IssueNotOurs, _)),
+        "{plan:?}"
+    );
     assert_eq!(world.writes, writes);
     // Somebody removed the property; the label still says whose it is.
     world.issues[0].properties.clear();

@@ -208,9 +208,9 @@ fn connect_kind(error: &reqwest::Error, message: &str) -> ConnectKind {
 
 /// Whether an I/O error carries one of the TLS library, also inside a further I/O error, as connectors wrap them.
 fn is_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| {
-        inner.is::<rustls::Error>() || inner.downcast_ref::<std::io::Error>().is_some_and(is_tls)
-    })
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>() || inner.downcast_ref::<std::io::Error>().is_some_and(is_tls))
 }
 
 /// The innermost causes of an error, in words. The outermost one of the HTTP client names the whole URL and is left out.

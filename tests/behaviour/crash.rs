@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Test> {
         test("crash::a_timeout_opens_no_second_issue", timeout),
         test("crash::a_request_lost_before_the_fact_is_made_good", lost_request),
         test("crash::a_status_lost_in_a_restore_finds_its_issue_again", restore),
+        test("crash::a_finding_that_comes_back_at_once_keeps_its_issue", comes_back),
         test("crash::kills_during_a_burst", kills),
         test("crash::soak_kills_during_a_burst", kills),
     ]
@@ -87,6 +88,31 @@ async fn restore(world: World) -> Outcome {
         .await?;
     ensure!(crate::world::ticket_key(&finding) == Some(key), "another issue");
     ensure!(world.sim.issues().len() == 1, "a second issue");
+    Ok(())
+}
+
+/// Deleted and applied again, faster than the search index follows.
+async fn comes_back(world: World) -> Outcome {
+    world.sim.set_index_lag(Duration::from_secs(120));
+    let _operator = world.operator()?;
+    world.connection(json!({})).await?;
+    let mapping = json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": ["To Do"]}]}});
+    world.configuration("shop", "SEC", mapping).await?;
+    world.finding("f", json!({})).await?;
+    let key = world.in_sync("f").await?;
+    world.delete_finding("f").await?;
+    let api = world.findings();
+    eventually(Duration::from_secs(30), "f is gone", || async {
+        Ok(api.get_opt("f").await?.is_none().then_some(()))
+    })
+    .await?;
+    world.finding("f", json!({})).await?;
+    let again = world.in_sync("f").await?;
+    ensure!(again == key && world.sim.issues().len() == 1, "{again} after {key}");
+    ensure!(
+        world.sim.issue(&key).ok_or("gone")?.status == "To Do",
+        "it is open again"
+    );
     Ok(())
 }
 

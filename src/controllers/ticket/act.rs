@@ -33,7 +33,7 @@ impl Tickets {
     /// Takes one step. Returns whether the pass goes on with the next.
     pub(super) async fn act(&self, key: &TicketKey, memory: &mut Memory, world: &World, step: &Step) -> bool {
         if let Step::Release { partial } = step {
-            return self.release(key, world, *partial).await;
+            return self.release(key, memory, world, *partial).await;
         }
         if let Step::LeaveOpen { message } = step {
             self.leave_open(world, message).await;
@@ -70,7 +70,10 @@ impl Tickets {
         };
         match outcome {
             Ok(()) => {
-                memory.trouble = None;
+                // A read that works does not make a write work: the pauses between failing writes go on growing.
+                if matches!(step, Step::Edit { .. } | Step::Delete { .. }) {
+                    memory.trouble = None;
+                }
                 true
             }
             Err(error) => {
@@ -90,6 +93,12 @@ impl Tickets {
     ) -> Result<(), JiraError> {
         let found = self.search(key, world, connection).await?;
         self.believe(key, memory, &found, None);
+        let released = lock(&self.released).get(key).map(|(id, _)| id.clone());
+        if let (None, Some(id)) = (memory.issue.present(), released) {
+            // The finding went and came back faster than the search index follows.
+            let issue = connection.gateway.read_issue(id).await?;
+            self.believe(key, memory, issue.as_slice(), None);
+        }
         if memory.issue.present().is_none() {
             memory.found_nothing_at = Some(self.clock.now());
         }
@@ -206,7 +215,7 @@ impl Tickets {
                 // Somebody else wrote the finding; what is to be created may have changed. The stamps that were made
                 // speak of a creation that this process knows was never sent.
                 memory.settled = Some(record.nonce.clone());
-                self.look_again(key, std::time::Duration::from_millis(100));
+                memory.outdated = true;
                 return false;
             }
         }
@@ -404,7 +413,7 @@ impl Tickets {
     }
 
     /// Lets deleted findings go.
-    async fn release(&self, key: &TicketKey, world: &World, partial: bool) -> bool {
+    async fn release(&self, key: &TicketKey, memory: &mut Memory, world: &World, partial: bool) -> bool {
         let leaving = world
             .members
             .iter()
@@ -420,8 +429,13 @@ impl Tickets {
             tracing::info!(namespace = %member.key.namespace, name = %member.key.name, ticket = %key, "letting a deleted finding go");
             all &= self.patch_finding(member, &patch).await;
         }
-        if !all {
-            self.look_again(key, std::time::Duration::from_millis(200));
+        memory.outdated = !all;
+        if all && !partial {
+            let issue = memory.issue.present().map(|issue| issue.id.clone());
+            let stored = world.findings.iter().find_map(|one| ticket_of(one, key)?.id.clone());
+            if let Some(id) = issue.or(stored) {
+                lock(&self.released).insert(key.clone(), (id, Instant::now()));
+            }
         }
         all && partial
     }

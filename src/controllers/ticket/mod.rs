@@ -18,8 +18,11 @@ mod queue;
 mod report;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -37,6 +40,11 @@ use queue::Queue;
 
 /// Most rounds of observe, decide and act in one pass. A pass that needs more goes on in another.
 const MAX_ROUNDS: usize = 12;
+
+/// Pause before a finding that was not as thought is looked at again; the watch brings its newer copy meanwhile.
+const OUTDATED_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before a pass that failed in a way nobody thought of is tried again.
+const PANIC_PAUSE: Duration = Duration::from_secs(60);
 
 /// The wall clock at start, carried on by the monotonic one, so that a clock that jumps shortens no span.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +68,10 @@ impl Clock {
 
     /// The instant of a moment to come.
     fn instant(&self, at: Timestamp) -> Instant {
-        let from_start = std::time::Duration::try_from(at.duration_since(self.start)).unwrap_or_default();
+        let from_start = Duration::try_from(at.duration_since(self.start)).unwrap_or_default();
         self.since
             .checked_add(from_start)
-            .unwrap_or_else(|| self.since + std::time::Duration::from_hours(24))
+            .unwrap_or_else(|| self.since + Duration::from_hours(24))
     }
 }
 
@@ -76,6 +84,8 @@ pub(crate) struct Tickets {
     memories: Mutex<HashMap<TicketKey, Memory>>,
     /// Issues the poll has read, or found to be gone, until the pass of their ticket takes them.
     inbox: Mutex<HashMap<TicketKey, Option<Issue>>>,
+    /// Issues of tickets whose last finding was let go lately: the search index may not know them yet.
+    released: Mutex<HashMap<TicketKey, (String, Instant)>>,
     /// Findings as this process has last written them, until the watch has caught up.
     written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
 }
@@ -92,6 +102,7 @@ pub async fn run(context: Context, shutdown: Shutdown) {
         index: Mutex::default(),
         memories: Mutex::default(),
         inbox: Mutex::default(),
+        released: Mutex::default(),
         written: Mutex::default(),
     });
     let mut background = tokio::task::JoinSet::new();
@@ -108,7 +119,13 @@ pub async fn run(context: Context, shutdown: Shutdown) {
                     .metrics
                     .queue_depth
                     .set(i64::try_from(tickets.queue.depth()).unwrap_or(i64::MAX));
-                tickets.pass(&key).await;
+                // What a pass knew is lost with it; what it did stands in the findings and in Jira.
+                if AssertUnwindSafe(tickets.pass(&key)).catch_unwind().await.is_err() {
+                    tracing::error!(?key, "a pass panicked; it is tried again");
+                    tickets
+                        .queue
+                        .push_at(key.clone(), queue::Lane::Backlog, Instant::now() + PANIC_PAUSE);
+                }
                 tickets.queue.done(&key);
             }
         });
@@ -157,12 +174,15 @@ impl Tickets {
                     break;
                 }
             }
+            if std::mem::take(&mut memory.outdated) {
+                return self.look_again(key, OUTDATED_PAUSE);
+            }
         }
         tracing::warn!(ticket = %key, "a pass took too many rounds; it goes on later");
         self.queue.push_at(
             WorkKey::Ticket(key.clone()),
             queue::Lane::Normal,
-            Instant::now() + std::time::Duration::from_secs(5),
+            Instant::now() + Duration::from_secs(5),
         );
     }
 }

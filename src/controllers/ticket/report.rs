@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
@@ -244,6 +245,18 @@ impl Tickets {
     }
 }
 
+impl Tickets {
+    /// Forgets what is not needed any more, so that memory follows the work and not the number of findings.
+    fn forget(&self) {
+        let settings = &self.context.settings;
+        let keep = (settings.index_lag + settings.send_window) * 2;
+        let span = SignedDuration::try_from(keep).unwrap_or_default();
+        let horizon = self.clock.now().checked_sub(span).ok();
+        lock(&self.memories).retain(|_, memory| !memory.rests() || memory.newest >= horizon);
+        lock(&self.released).retain(|_, (_, at)| at.elapsed() < keep);
+    }
+}
+
 /// Counts, now and then, how the findings of each configuration stand.
 pub(super) async fn tally(tickets: Arc<Tickets>) {
     let mut ticks = tokio::time::interval(tickets.context.settings.status_interval.min(Duration::from_secs(5)));
@@ -270,6 +283,7 @@ pub(super) async fn tally(tickets: Arc<Tickets>) {
                 }
             }
         }
+        tickets.forget();
         for (key, entry) in tickets.context.configurations.all() {
             tickets
                 .context

@@ -763,7 +763,7 @@ mod tests {
     fn texts_of_real_reports_are_rendered() {
         let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/trivy");
         let Ok(files) = std::fs::read_dir(&samples) else {
-            eprintln!("SKIPPED: no samples at {}", samples.display());
+            support::skipped("rendering texts of real reports: no samples");
             return;
         };
         let mut rendered = 0;

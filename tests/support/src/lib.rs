@@ -8,9 +8,11 @@ mod error;
 pub mod manifests;
 pub mod operator;
 pub mod process;
+mod skip;
 pub mod wait;
 
 pub use cluster::ControlPlane;
 pub use error::Result;
 pub use operator::Operator;
+pub use skip::skipped;
 pub use wait::{eventually, until};
