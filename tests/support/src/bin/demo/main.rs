@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -25,9 +25,13 @@ use support::manifests::{apply, apply_crds, apply_yaml, parse, read_directory};
 use support::operator::binary;
 use support::process::{Guarded, Scratch};
 use support::{ControlPlane, Operator, Result, eventually};
+use tokio::signal::unix::{SignalKind, signal};
 
 const SOON: Duration = Duration::from_mins(1);
 const ALL_TICKETED_WITHIN: Duration = Duration::from_mins(5);
+/// How long the cluster is given to finish the removal of the namespace.
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
+
 /// Everything that the demo talks to.
 struct Demo {
     client: Client,
@@ -76,9 +80,11 @@ async fn main() -> Result<()> {
         jira: format!("http://127.0.0.1:{port}"),
         http: reqwest::Client::new(),
     };
+    let mut terminate = signal(SignalKind::terminate())?;
     let outcome = tokio::select! {
         outcome = demo.play(&scratch, port, once) => outcome,
         _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = terminate.recv() => Ok(()),
     };
     let removed = if control_plane.is_none() {
         demo.remove(&before).await
@@ -157,20 +163,35 @@ impl Demo {
                     format!("only {ticketed} of {count} are ticketed; one of the rest says {waiting:?}").into(),
                 );
             }
-            if ticketed != shown {
+            // Now and then, not each time.
+            if ticketed >= shown + count.div_ceil(8) {
                 println!("         {ticketed} of {count} ticketed");
                 shown = ticketed;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         println!("         all {count} ticketed");
+        self.counted(count).await?;
         self.table("jiraconnections,ticketconfigurations")?;
         self.table("securityfindings")?;
         if once {
-            return self.tour().await;
+            return self.tour(&mut operator, count).await;
         }
         self.hints().await?;
         std::future::pending().await
+    }
+
+    /// Waits until the configurations show the tickets in their counters, which follow at an interval.
+    async fn counted(&self, count: usize) -> Result<()> {
+        let configurations = self.objects("TicketConfiguration", "ticketconfigurations");
+        eventually(SOON, "the counters of the configurations", || async {
+            let items = configurations.list(&ListParams::default()).await?.items;
+            let ticketed = items
+                .iter()
+                .filter_map(|one| one.data.pointer("/status/findings/ticketed")?.as_u64());
+            Ok((ticketed.sum::<u64>() == count as u64).then_some(()))
+        })
+        .await
     }
 
     /// Imports the report with the product's own importer.
@@ -201,17 +222,21 @@ impl Demo {
     }
 
     fn findings(&self) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("jira-findings.dev", "v1alpha1", "SecurityFinding");
+        self.objects("SecurityFinding", "securityfindings")
+    }
+
+    fn objects(&self, kind: &str, plural: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("jira-findings.dev", "v1alpha1", kind);
         Api::namespaced_with(
             self.client.clone(),
             &self.namespace,
-            &ApiResource::from_gvk_with_plural(&kind, "securityfindings"),
+            &ApiResource::from_gvk_with_plural(&kind, plural),
         )
     }
 
     /// Takes everything out of somebody else's cluster again; nobody answers for finalizers any more.
     async fn remove(&self, before: &[String]) -> Result<()> {
-        println!("removing {}", self.namespace);
+        println!("\nremoving {}", self.namespace);
         if let Ok(findings) = self.findings().list(&ListParams::default()).await {
             let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
             for finding in findings {
@@ -220,18 +245,48 @@ impl Demo {
                     .await?;
             }
         }
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
+        // One by one, as not every cluster empties a namespace by itself.
+        let (delete, all) = (DeleteParams::default(), ListParams::default());
+        for (kind, plural) in [
+            ("SecurityFinding", "securityfindings"),
+            ("TicketConfiguration", "ticketconfigurations"),
+            ("JiraConnection", "jiraconnections"),
+        ] {
+            match self.objects(kind, plural).delete_collection(&delete, &all).await {
+                Ok(_) => {}
+                // The definitions were not applied yet.
+                Err(kube::Error::Api(answer)) if answer.code == 404 => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (client, namespace) = (self.client.clone(), self.namespace.as_str());
+        Api::<Secret>::namespaced(client.clone(), namespace)
+            .delete_collection(&delete, &all)
+            .await?;
+        Api::<Event>::namespaced(client.clone(), namespace)
+            .delete_collection(&delete, &all)
+            .await?;
         for crd in read_directory(&repository().join("crds"))? {
             let name = crd.name_any();
             if !before.contains(&name) && crds(&self.client).get_opt(&name).await?.is_some() {
-                crds(&self.client).delete(&name, &DeleteParams::default()).await?;
+                crds(&self.client).delete(&name, &delete).await?;
+                println!("removing {name}");
             }
         }
-        eventually(SOON, "the end of the namespace", || async {
-            Ok(namespaces.get_opt(&self.namespace).await?.is_none().then_some(()))
+        let namespaces = Api::<Namespace>::all(client);
+        namespaces.delete(namespace, &delete).await?;
+        let gone = eventually(REMOVED_WITHIN, "the end of the namespace", || async {
+            Ok(namespaces.get_opt(namespace).await?.is_none().then_some(()))
         })
-        .await
+        .await;
+        match gone {
+            Ok(()) => println!("nothing is left"),
+            Err(_) => println!(
+                "nothing is left but the empty namespace {namespace}, which the cluster has not finished removing (that \
+                 takes a controller manager)"
+            ),
+        }
+        Ok(())
     }
 }
 
