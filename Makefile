@@ -3,6 +3,8 @@
 CARGO ?= cargo
 SOAK_KILLS ?= 50
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+# Tests note here what they could not check.
+SKIPPED := $(abspath $(TARGET))/skipped.txt
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 # The tests and the demo run this binary.
 export JFO_BINARY ?= $(abspath $(TARGET))/debug/jira-findings-operator
@@ -20,7 +22,9 @@ demo: control-plane build ## a cluster, a Jira and the operator; DEMO_KUBECONFIG
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' ONCE='$(ONCE)' '$(TARGET)/debug/demo'
 
 test: control-plane build ## all tests, those with a real API server and the real binary included
-	$(CARGO) test --workspace
+	@mkdir -p '$(TARGET)' && rm -f '$(SKIPPED)'
+	JFO_SKIPPED='$(SKIPPED)' $(CARGO) test --workspace
+	@if [ -s '$(SKIPPED)' ]; then echo "skipped for want of ../shared: $$(sort -u '$(SKIPPED)' | wc -l)"; sort -u '$(SKIPPED)' | sed 's/^/  /'; else echo "nothing was skipped"; fi
 
 test-unit: ## what needs neither a cluster nor a process
 	$(CARGO) test --workspace --lib
