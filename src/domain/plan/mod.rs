@@ -1,0 +1,387 @@
+//! The decision: from what was observed to what is to be done.
+//!
+//! `decide` is pure and total. A plan names the next steps; after they were taken the ticket is observed and decided
+//! anew, until a plan has no steps. Each step may be repeated after a crash. What the user is told (`Verdict`) is part
+//! of the plan, so that one place answers both "what happens" and "why does nothing happen".
+
+mod deletion;
+mod keeping;
+mod opening;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::security_finding::{StateSource, SyncBase, Ticket};
+use crate::api::ticket_configuration::{Mode, TicketConfigurationSpec};
+use crate::api::{ConditionType, FINALIZER, Reason, SecurityFinding, State};
+
+use super::content::{Change, Desired};
+use super::fault::Fault;
+use super::identity::{Record, TicketKey};
+use super::memory::Memory;
+use super::sync::finding_moved;
+
+pub use keeping::{asked_to_reconcile, reconcile_annotation};
+
+use deletion::decide_deletion;
+use keeping::decide_with_issue;
+use opening::decide_without_issue;
+
+/// Time spans that creations are fenced with.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long after its record a creation may still be sent.
+    pub send_window: Duration,
+    /// How long one call may take.
+    pub request_timeout: Duration,
+    /// How long Jira's search may lag.
+    pub index_lag: Duration,
+}
+
+impl Timing {
+    /// How long after it was first seen the issue of a record may still turn up.
+    pub fn unknown_span(&self) -> Duration {
+        self.send_window + self.request_timeout + self.index_lag
+    }
+}
+
+/// The configuration of the ticket, as far as it can be used.
+#[derive(Clone, Debug)]
+pub struct ConfigurationView<'a> {
+    /// Its spec.
+    pub spec: &'a TicketConfigurationSpec,
+    /// Its generation.
+    pub generation: i64,
+    /// What the issue should say, or why the configuration cannot be used. `None`: not looked at yet.
+    pub state: Option<Result<Desired, Fault>>,
+}
+
+/// The connection of the ticket, as far as it can be used.
+#[derive(Clone, Debug)]
+pub struct ConnectionView {
+    /// Atlassian's id of the site.
+    pub cloud_id: String,
+    /// How long one call may take.
+    pub request_timeout: Duration,
+}
+
+/// All that a decision rests on.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    /// Names the installation.
+    pub instance: &'a str,
+    /// The ticket.
+    pub key: &'a TicketKey,
+    /// Every finding of the ticket, those being deleted too.
+    pub members: &'a [Arc<SecurityFinding>],
+    /// The configuration; `None` when it does not exist.
+    pub configuration: Option<ConfigurationView<'a>>,
+    /// The connection, or why it cannot be used. `None`: not looked at yet.
+    pub connection: Option<Result<ConnectionView, Fault>>,
+    /// What this process remembers.
+    pub memory: &'a Memory,
+    /// Whether the whole process writes nothing to Jira.
+    pub dry_run: bool,
+    /// Send window and index lag.
+    pub timing: Timing,
+}
+
+/// One thing to do. Each may be repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Search for the ticket's issue by label.
+    LookUp,
+    /// Search for the issue of a creation whose outcome is unknown: by label, and by walking the keys.
+    FindAttempt {
+        /// The record of the creation.
+        record: Box<Record>,
+    },
+    /// Stamp the record on every present member and create the issue.
+    Create {
+        /// Which issue for the same thing this is.
+        incarnation: u32,
+    },
+    /// Read the issue by id.
+    Read {
+        /// Id of the issue.
+        id: String,
+    },
+    /// Edit the fields that differ.
+    Edit {
+        /// Id of the issue.
+        id: String,
+        /// What to send.
+        change: Box<Change>,
+    },
+    /// Move the issue to where a finding of this state belongs.
+    Transition {
+        /// Id of the issue.
+        id: String,
+        /// The state.
+        goal: State,
+    },
+    /// Say in the issue why it is closed now, unless it says so already.
+    ExplainClose {
+        /// Id of the issue.
+        id: String,
+    },
+    /// Delete the issue.
+    Delete {
+        /// Id of the issue.
+        id: String,
+    },
+    /// Say, where people look, that an issue is left open.
+    LeaveOpen {
+        /// Why.
+        message: String,
+    },
+    /// Let deleted findings go.
+    Release {
+        /// Only the record is settled; members that stay keep the ticket.
+        partial: bool,
+    },
+}
+
+/// What the user is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing can be said: the status stays as it is.
+    Keep,
+    /// As it was before, and true for the present generation too.
+    Unchanged,
+    /// In sync, or nothing is to be done.
+    Ready(Reason, String),
+    /// It waits, and goes on by itself.
+    Waiting(Reason, String),
+    /// A person must act.
+    Stalled(Reason, String),
+}
+
+impl From<&Fault> for Verdict {
+    fn from(fault: &Fault) -> Self {
+        let make = if fault.stalled { Self::Stalled } else { Self::Waiting };
+        make(fault.reason, fault.message.clone())
+    }
+}
+
+/// What a plan says about one present member.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberPlan {
+    /// Its effective state.
+    pub state: State,
+    /// Whose word that is.
+    pub source: StateSource,
+    /// What finding and issue last agreed on.
+    pub base: Option<SyncBase>,
+}
+
+/// The decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What to do now, in order. Empty: the pass is over.
+    pub steps: Vec<Step>,
+    /// What to tell the user once the steps are empty.
+    pub verdict: Verdict,
+    /// When to look again if nothing happens before.
+    pub wake_at: Option<Timestamp>,
+    /// One entry for each present member, in order; empty when nothing is known about states.
+    pub members: Vec<MemberPlan>,
+}
+
+impl Plan {
+    fn rest(verdict: Verdict) -> Self {
+        Self {
+            steps: Vec::new(),
+            verdict,
+            wake_at: None,
+            members: Vec::new(),
+        }
+    }
+
+    fn step(step: Step, verdict: Verdict) -> Self {
+        Self {
+            steps: vec![step],
+            ..Self::rest(verdict)
+        }
+    }
+
+    fn wake(mut self, at: Timestamp) -> Self {
+        self.wake_at = Some(at);
+        self
+    }
+}
+
+/// Whether a finding is being deleted.
+pub fn is_leaving(finding: &SecurityFinding) -> bool {
+    finding.metadata.deletion_timestamp.is_some()
+}
+
+/// Whether a finding carries the operator's finalizer.
+pub fn has_finalizer(finding: &SecurityFinding) -> bool {
+    finding
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
+}
+
+/// The ticket of a finding, if it is a ticket of this key that has an issue.
+pub fn ticket_of<'a>(finding: &'a SecurityFinding, key: &TicketKey) -> Option<&'a Ticket> {
+    let ticket = finding.status.as_ref()?.ticket.as_ref()?;
+    let fits = ticket.configuration == key.configuration && ticket.group == key.group && ticket.slot == key.slot;
+    (fits && ticket.id.is_some()).then_some(ticket)
+}
+
+/// What the members say about the ticket's issue: the highest incarnation any of them knows.
+pub fn stored_ticket<'a>(members: &'a [Arc<SecurityFinding>], key: &TicketKey) -> Option<&'a Ticket> {
+    members
+        .iter()
+        .filter_map(|member| ticket_of(member, key))
+        .max_by_key(|ticket| ticket.incarnation)
+}
+
+/// The record of a creation whose outcome is not settled, on any member, those being deleted too.
+pub fn open_record(members: &[Arc<SecurityFinding>], key: &TicketKey, memory: &Memory) -> Option<Record> {
+    let stored = stored_ticket(members, key);
+    members
+        .iter()
+        .filter_map(|member| Record::open_on(member))
+        .filter(|record| record.key() == *key && memory.settled.as_deref() != Some(record.nonce.as_str()))
+        // A member that was settled speaks for all that carry the same record.
+        .filter(|record| stored.is_none_or(|ticket| ticket.incarnation < record.incarnation))
+        .max_by(|a, b| (a.incarnation, a.time).cmp(&(b.incarnation, b.time)))
+}
+
+/// Decides what to do for a ticket.
+pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
+    let present: Vec<&SecurityFinding> = seen
+        .members
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|one| !is_leaving(one))
+        .collect();
+    let leaving = seen.members.iter().any(|one| is_leaving(one) && has_finalizer(one));
+    if present.is_empty() {
+        return if leaving {
+            decide_deletion(seen, now)
+        } else {
+            Plan::rest(Verdict::Keep)
+        };
+    }
+    let record = open_record(seen.members, seen.key, seen.memory);
+    let stands_on_present = |record: &Record| {
+        present
+            .iter()
+            .any(|one| Record::of(one).is_some_and(|other| other.nonce == record.nonce))
+    };
+    if leaving && record.as_ref().is_none_or(stands_on_present) {
+        return Plan::step(Step::Release { partial: true }, Verdict::Keep);
+    }
+    let Some(configuration) = &seen.configuration else {
+        return Plan::rest(Verdict::Stalled(
+            Reason::ConfigurationNotFound,
+            format!(
+                "the configuration with identity {} does not exist",
+                seen.key.configuration
+            ),
+        ));
+    };
+    let (desired, connection) = match usable(configuration, seen) {
+        Ok(usable) => usable,
+        Err(None) => return Plan::rest(Verdict::Keep),
+        Err(Some(fault)) => return Plan::rest(held_back(seen, &present, &fault)),
+    };
+    if dry_run(configuration.spec, seen) {
+        return Plan::rest(preview(seen, configuration.spec, &desired));
+    }
+    if let Some(trouble) = seen.memory.waits(now) {
+        return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
+    }
+    match issue_id(seen) {
+        None => decide_without_issue(seen, &present, &desired, connection, record, now),
+        Some(id) => decide_with_issue(seen, &present, configuration, &desired, connection, &id, now),
+    }
+}
+
+/// Configuration and connection, if both can be used. `Err(None)`: not looked at yet.
+fn usable<'a>(
+    configuration: &ConfigurationView<'a>,
+    seen: &'a Observed<'_>,
+) -> Result<(Desired, &'a ConnectionView), Option<Fault>> {
+    if configuration.spec.suspend {
+        return Err(Some(Fault::passing(
+            Reason::Suspended,
+            "the configuration is suspended",
+        )));
+    }
+    let desired = match &configuration.state {
+        None => return Err(None),
+        Some(Err(fault)) => {
+            let message = format!("the configuration is not ready: {}: {}", fault.reason, fault.message);
+            return Err(Some(Fault::passing(Reason::ConfigurationNotReady, message)));
+        }
+        Some(Ok(desired)) => desired.clone(),
+    };
+    match &seen.connection {
+        None => Err(None),
+        Some(Err(fault)) => {
+            let message = format!("the connection is not ready: {}: {}", fault.reason, fault.message);
+            Err(Some(Fault::passing(Reason::ConnectionNotReady, message)))
+        }
+        Some(Ok(connection)) => Ok((desired, connection)),
+    }
+}
+
+fn dry_run(spec: &TicketConfigurationSpec, seen: &Observed<'_>) -> bool {
+    seen.dry_run || spec.mode != Mode::Live
+}
+
+/// What a finding is told while configuration or connection cannot be used: those that have nothing to wait for are
+/// left in peace, so that one broken connection is not one message per finding.
+fn held_back(seen: &Observed<'_>, present: &[&SecurityFinding], fault: &Fault) -> Verdict {
+    let waits = present.iter().any(|finding| {
+        ticket_of(finding, seen.key).is_none() || finding_moved(finding.spec.state, base_of(finding), None)
+    });
+    if waits { Verdict::from(fault) } else { Verdict::Keep }
+}
+
+fn preview(seen: &Observed<'_>, spec: &TicketConfigurationSpec, desired: &Desired) -> Verdict {
+    let what = match stored_ticket(seen.members, seen.key) {
+        Some(ticket) => format!("would keep {} in step", ticket.key.as_deref().unwrap_or("the issue")),
+        None => format!(
+            "would open a {} in {}: {}",
+            spec.issue_type, spec.project_key, desired.summary
+        ),
+    };
+    Verdict::Ready(Reason::DryRun, format!("dry run: {what}"))
+}
+
+/// The issue, from the members' statuses or from what this process has just created or found.
+fn issue_id(seen: &Observed<'_>) -> Option<String> {
+    let stored = stored_ticket(seen.members, seen.key);
+    let found = seen.memory.found.as_ref().map(|(id, _)| id);
+    match (stored, found) {
+        (Some(ticket), Some(id)) if seen.memory.incarnation > Some(ticket.incarnation) => Some(id.clone()),
+        (Some(ticket), _) => ticket.id.clone(),
+        (None, found) => found.cloned(),
+    }
+}
+
+fn base_of(finding: &SecurityFinding) -> Option<&SyncBase> {
+    finding.status.as_ref()?.sync.as_ref()
+}
+
+/// The reason of the stored Ready condition.
+fn ready_reason(finding: &SecurityFinding) -> Option<&str> {
+    let conditions = finding.status.iter().flat_map(|status| &status.conditions);
+    let ready = conditions
+        .into_iter()
+        .find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.map(|ready| ready.reason.as_str())
+}
+
+#[cfg(test)]
+mod tests;
