@@ -93,7 +93,7 @@ async fn restore(world: World) -> Outcome {
 
 /// Deleted and applied again, faster than the search index follows.
 async fn comes_back(world: World) -> Outcome {
-    world.sim.set_index_lag(Duration::from_secs(120));
+    world.sim.set_index_lag(Duration::from_mins(2));
     let _operator = world.operator()?;
     world.connection(json!({})).await?;
     let mapping = json!({"statusSync": {"mapping": [{"state": "Active", "jiraStatuses": ["To Do"]}]}});

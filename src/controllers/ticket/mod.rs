@@ -44,7 +44,7 @@ const MAX_ROUNDS: usize = 12;
 /// Pause before a finding that was not as thought is looked at again; the watch brings its newer copy meanwhile.
 const OUTDATED_PAUSE: Duration = Duration::from_millis(200);
 /// Pause before a pass that failed in a way nobody thought of is tried again.
-const PANIC_PAUSE: Duration = Duration::from_secs(60);
+const PANIC_PAUSE: Duration = Duration::from_mins(1);
 
 /// The wall clock at start, carried on by the monotonic one, so that a clock that jumps shortens no span.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use crate::api::ticket_configuration::DeletionPolicy;
 use crate::api::{Reason, State};
 use crate::domain::memory::{IssueKnowledge, later};
-use crate::jira::model::StatusCategory;
+use crate::jira::model::{Issue, StatusCategory};
 
 use super::keeping::{is_ours, not_ours};
 use super::opening::{Pursuit, pursue};
-use super::{Observed, Plan, Step, Verdict, dry_run, issue_id, open_record, stored_ticket};
+use super::{ConfigurationView, Observed, Plan, Step, Verdict, dry_run, issue_id, open_record, stored_ticket};
 
 /// Deletion: the outcome of any creation is settled, then the policy is carried out, within a time limit.
 pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
@@ -99,21 +99,29 @@ pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
         IssueKnowledge::Present(_) if configuration.spec.deletion_policy == DeletionPolicy::Delete => {
             Plan::step(Step::Delete { id }, Verdict::Keep)
         }
-        IssueKnowledge::Present(issue) => {
-            let status = issue.fields.status.as_ref();
-            if status.is_some_and(|status| status.category == StatusCategory::Done) {
-                return release();
-            }
-            let blocked = seen.memory.blocked.as_ref().filter(|blocked| {
-                status.is_some_and(|status| status.id == blocked.status_id)
-                    && blocked.generation == configuration.generation
-            });
-            if let Some(blocked) = blocked {
-                return wait(blocked.fault.message.clone());
-            }
-            let mut plan = Plan::step(Step::ExplainClose { id: id.clone() }, Verdict::Keep);
-            plan.steps.push(Step::Transition { id, goal: State::Fixed });
-            plan
-        }
+        IssueKnowledge::Present(issue) => match close(seen, configuration, &id, issue) {
+            Ok(plan) => plan,
+            Err(blocked) => wait(blocked),
+        },
     }
+}
+
+/// How the issue is closed before its finding is let go, or what keeps it from being closed.
+fn close(seen: &Observed<'_>, configuration: &ConfigurationView<'_>, id: &str, issue: &Issue) -> Result<Plan, String> {
+    let status = issue.fields.status.as_ref();
+    if status.is_some_and(|status| status.category == StatusCategory::Done) {
+        return Ok(Plan::step(Step::Release { partial: false }, Verdict::Keep));
+    }
+    let blocked = seen.memory.blocked.as_ref().filter(|blocked| {
+        status.is_some_and(|status| status.id == blocked.status_id) && blocked.generation == configuration.generation
+    });
+    if let Some(blocked) = blocked {
+        return Err(blocked.fault.message.clone());
+    }
+    let mut plan = Plan::step(Step::ExplainClose { id: id.to_owned() }, Verdict::Keep);
+    plan.steps.push(Step::Transition {
+        id: id.to_owned(),
+        goal: State::Fixed,
+    });
+    Ok(plan)
 }
