@@ -113,6 +113,12 @@ vocabulary! {
         RequiredFieldsMissing,
         /// Two configurations have the same identity.
         IdentityTaken,
+        /// A template has an error; the message names part, line and variable.
+        TemplateInvalid,
+        /// The ConfigMap of the template does not exist.
+        ConfigMapNotFound,
+        /// The ConfigMap of the template cannot be read.
+        ConfigMapUnavailable,
         /// `findingNamespaces` reaches beyond what the operator allows.
         NamespaceNotShared,
         /// Jira could not be asked for the project's metadata.

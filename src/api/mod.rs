@@ -6,6 +6,7 @@ pub mod common;
 pub mod conditions;
 pub mod jira_connection;
 pub mod security_finding;
+pub mod template;
 pub mod ticket_configuration;
 
 pub use common::{NamespaceSelection, NamespacesFrom, Period, Severity, State};

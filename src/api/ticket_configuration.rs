@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{NamespaceSelection, Period, Severity, State};
 use super::security_finding::Category;
+use super::template::Template;
 
 /// Which findings become Jira issues, in which project, and how both sides are kept in step.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +85,9 @@ pub struct TicketConfigurationSpec {
     /// configurations of this namespace may be shared (`--shared-configuration-namespace`).
     #[serde(default)]
     pub finding_namespaces: NamespaceSelection,
+    /// How the texts of an issue are made. Absent: summary and description are the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<Template>,
     /// What to put into the fields of an issue.
     #[serde(default)]
     pub fields: Fields,

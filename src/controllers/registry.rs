@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use crate::api::ticket_configuration::FindingCounts;
 use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfiguration, TicketConfigurationSpec};
 pub use crate::domain::fault::Fault;
+use crate::domain::render::template::Compiled as Template;
 use crate::jira::{Gateway, Metadata, ProjectMeta};
 
 /// Namespace and name of an object.
@@ -113,6 +114,8 @@ pub fn identity_of(configuration: &TicketConfiguration) -> String {
 pub struct ResolvedConfiguration {
     /// What Jira says of project and issue type.
     pub project: Arc<ProjectMeta>,
+    /// How the texts of its issues are made, when the spec says how.
+    pub template: Option<Arc<Template>>,
     /// Something worth telling that hinders nothing, for the Ready condition.
     pub remark: Option<String>,
 }

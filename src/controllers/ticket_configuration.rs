@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::Recorder;
 use kube::{Api, ResourceExt};
@@ -21,8 +22,11 @@ use super::registry::{
     ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration, connection_key, identity_of, spec_allows,
 };
 use crate::api::ticket_configuration::{FindingCounts, Resolved};
-use crate::api::{ConditionType, FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, TicketConfiguration};
+use crate::api::{
+    ConditionType, FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec,
+};
 use crate::domain::configuration::{self, Problem};
+use crate::domain::render::template::{self, Compiled as Template};
 use crate::domain::standing::{self, Progress, Standing, reason_of, status_patch};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::readiness;
@@ -30,6 +34,8 @@ use crate::runtime::shutdown::Shutdown;
 
 /// How often a configuration is looked up anew.
 const RESOLVE_INTERVAL: Duration = Duration::from_mins(10);
+/// How often the ConfigMap of a template is read.
+const TEMPLATE_INTERVAL: Duration = Duration::from_mins(1);
 /// How soon it is after an error, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
 /// A status that changed under our hands is written anew from what the watch brings.
@@ -260,19 +266,40 @@ impl Controller {
         let spec = &object.spec;
         let asked_for = memory.as_ref().is_some_and(|memory| memory.requested != requested);
         let failed_before = memory.as_ref().is_some_and(|memory| memory.result.is_err());
-        if asked_for || failed_before {
+        let about_template = |problem: &Problem| {
+            matches!(
+                problem.reason,
+                Reason::TemplateInvalid | Reason::ConfigMapNotFound | Reason::ConfigMapUnavailable
+            )
+        };
+        // Jira has nothing new to say where only the template was wrong.
+        let refused_before = memory
+            .as_ref()
+            .is_some_and(|memory| memory.result.as_ref().is_err_and(|problem| !about_template(problem)));
+        if asked_for || refused_before {
             connection.metadata.invalidate(&spec.project_key);
         }
         let found = connection.metadata.resolve(&spec.project_key, &spec.issue_type).await;
         let before = memory.take();
+        let known = before.as_ref().filter(|memory| memory.generation == generation);
+        let known = known.and_then(|memory| memory.result.as_ref().ok()?.template.clone());
+        let template = self.template(object, known).await;
         let result = found
             .map_err(|error| configuration::lookup_problem(&error))
             .and_then(|project| {
                 let remark = configuration::check(spec, &project)?;
+                let template = template?;
                 let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
                 // Tickets are woken by another Arc: the same words are no reason.
-                let kept = old.filter(|old| old.remark == remark && configuration::same(&old.project, &project));
-                Ok(kept.map_or_else(|| Arc::new(ResolvedConfiguration { project, remark }), Arc::clone))
+                let kept = old.filter(|old| {
+                    old.remark == remark && old.template == template && configuration::same(&old.project, &project)
+                });
+                let fresh = || ResolvedConfiguration {
+                    project,
+                    template,
+                    remark,
+                };
+                Ok(kept.map_or_else(|| Arc::new(fresh()), Arc::clone))
             });
         let same_generation = before.as_ref().is_some_and(|memory| memory.generation == generation);
         let failures = before
@@ -280,7 +307,9 @@ impl Controller {
             .filter(|_| same_generation && failed_before)
             .map_or(0, |memory| memory.failures);
         let wait = match &result {
+            Ok(_) if names_config_map(spec) => TEMPLATE_INTERVAL,
             Ok(_) => RESOLVE_INTERVAL,
+            Err(problem) if about_template(problem) => TEMPLATE_INTERVAL,
             Err(_) => RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1),
         };
         *memory = Some(Memory {
@@ -292,6 +321,42 @@ impl Controller {
             result,
             counted: before.and_then(|memory| memory.counted),
         });
+    }
+
+    /// Reads and compiles the template. One that is known stays when the API server cannot be asked.
+    async fn template(
+        &self,
+        object: &TicketConfiguration,
+        known: Option<Arc<Template>>,
+    ) -> Result<Option<Arc<Template>>, Problem> {
+        let Some(template) = &object.spec.template else {
+            return Ok(None);
+        };
+        let mut data = None;
+        if let Some(reference) = &template.config_map_ref {
+            let namespace = object.namespace().unwrap_or_default();
+            let api: Api<ConfigMap> = Api::namespaced(self.context.client.clone(), &namespace);
+            let name = format!("ConfigMap {namespace}/{}", reference.name);
+            match with_deadline(api.get_opt(&reference.name)).await {
+                Ok(Some(found)) => data = Some(found.data.unwrap_or_default()),
+                Ok(None) => {
+                    let message = format!("{name}, which template.configMapRef names, does not exist");
+                    return Err(Problem::stalled(Reason::ConfigMapNotFound, message));
+                }
+                Err(PassError::Api(kube::Error::Api(status))) if status.code == 403 => {
+                    let message = format!("the operator may not read {name}; docs/rbac.yaml has the rule it needs");
+                    return Err(Problem::stalled(Reason::ConfigMapUnavailable, message));
+                }
+                Err(_) if known.is_some() => return Ok(known),
+                Err(error) => {
+                    let message = format!("{name} cannot be read: {error}");
+                    return Err(Problem::waiting(Reason::ConfigMapUnavailable, message));
+                }
+            }
+        }
+        template::compile(template, data.as_ref())
+            .map(|compiled| Some(Arc::new(compiled)))
+            .map_err(|error| Problem::stalled(Reason::TemplateInvalid, error.to_string()))
     }
 
     /// Shares how the configuration stands, if that is news.
@@ -404,6 +469,13 @@ impl Verdict {
             }),
         }
     }
+}
+
+/// Whether the texts of the configuration can change without it.
+fn names_config_map(spec: &TicketConfigurationSpec) -> bool {
+    spec.template
+        .as_ref()
+        .is_some_and(|template| template.config_map_ref.is_some())
 }
 
 fn entry(

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::standing::{Progress, Standing};
 use super::state::names_status;
+use crate::api::template::Preset;
 use crate::api::ticket_configuration::{
     ConflictPolicy, DeletionPolicy, Direction, Mode, Resolved, TicketConfigurationSpec,
 };
@@ -101,6 +102,12 @@ fn unrecognised(spec: &TicketConfigurationSpec) -> Vec<&'static str> {
                 .iter()
                 .any(|one| one.state == State::Unrecognised),
             "statusSync.mapping",
+        ),
+        (
+            spec.template
+                .as_ref()
+                .is_some_and(|template| template.preset == Some(Preset::Unrecognised)),
+            "template.preset",
         ),
         (spec.deletion_policy == DeletionPolicy::Unrecognised, "deletionPolicy"),
         (

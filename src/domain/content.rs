@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 
 use crate::api::security_finding::SyncBase;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
-use crate::api::{SecurityFinding, Severity, State};
+use crate::api::{Reason, SecurityFinding, Severity, State};
 use crate::jira::ProjectMeta;
 use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue};
 
+use super::fault::Fault;
 use super::identity::{PROPERTY, Property, TicketKey, instance_label, is_reserved_label};
 use super::plan::is_leaving;
-use super::render;
+use super::render::{self, template::Compiled as Template};
 use super::state::is_open;
 
 /// What an issue should say.
@@ -96,14 +97,19 @@ impl Change {
 }
 
 /// What the issue of a ticket should say. Findings that are being deleted count only where no other is left.
+///
+/// # Errors
+///
+/// When the template does not work with these findings.
 pub fn desired(
     members: &[Arc<SecurityFinding>],
     spec: &TicketConfigurationSpec,
+    template: Option<&Template>,
     generation: i64,
     project: &ProjectMeta,
     instance: &str,
     key: &TicketKey,
-) -> Desired {
+) -> Result<Desired, Fault> {
     let present: Vec<&SecurityFinding> = members
         .iter()
         .map(AsRef::as_ref)
@@ -114,7 +120,12 @@ pub fn desired(
     } else {
         present
     };
-    let rendered = render::ticket(&shown);
+    let rendered = match template {
+        Some(template) => template
+            .render(&shown, &key.group)
+            .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?,
+        None => render::ticket(&shown),
+    };
     let open = shown.iter().filter(|finding| is_open(finding.spec.state));
     let highest = open.map(|finding| finding.spec.severity).max();
     let severity = highest
@@ -140,7 +151,7 @@ pub fn desired(
         hashes.insert("priority".to_owned(), short_hash(priority.as_bytes()));
     }
     let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}").as_bytes());
-    Desired {
+    Ok(Desired {
         summary: rendered.summary,
         description: rendered.description,
         priority,
@@ -148,7 +159,7 @@ pub fn desired(
         labels_on_screen: project.labels_on_screen(),
         hashes,
         cause,
-    }
+    })
 }
 
 /// The id of the priority for a severity; none without a remap, or where the project has no priorities.

@@ -106,7 +106,7 @@ impl Tickets {
     }
 
     async fn search(&self, key: &TicketKey, world: &World, connection: &Connection) -> Result<Vec<Issue>, JiraError> {
-        let by_label = world.desired.as_ref().is_none_or(|desired| desired.labels_on_screen);
+        let by_label = world.desired().is_none_or(|desired| desired.labels_on_screen);
         if by_label {
             return connection
                 .gateway
@@ -180,7 +180,7 @@ impl Tickets {
         connection: &Arc<Connection>,
         incarnation: u32,
     ) -> bool {
-        let (Some(desired), Some(resolved)) = (&world.desired, &world.resolved) else {
+        let (Some(desired), Some(resolved)) = (world.desired(), &world.resolved) else {
             return false;
         };
         let settings = &self.context.settings;
@@ -460,11 +460,7 @@ impl Tickets {
     /// Sorts a failed call: a refusal stands until something changes, a lost issue is read again, the rest is retried.
     fn note_failure(&self, memory: &mut Memory, world: &World, error: &JiraError) {
         let now = self.clock.now();
-        let cause = world
-            .desired
-            .as_ref()
-            .map(|desired| desired.cause.clone())
-            .unwrap_or_default();
+        let cause = world.desired().map(|desired| desired.cause.clone()).unwrap_or_default();
         let refuse = |memory: &mut Memory, reason: Reason, message: String| {
             let retry_at = later(now, REFUSAL_STANDS.mul_f64(0.8 + 0.4 * rand::random::<f64>()));
             memory.refusal = Some(Refusal {

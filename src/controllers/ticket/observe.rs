@@ -28,7 +28,7 @@ pub(super) struct World {
     pub findings: Vec<Arc<SecurityFinding>>,
     pub configuration: Option<ConfigurationEntry>,
     pub resolved: Option<Arc<ResolvedConfiguration>>,
-    pub desired: Option<Desired>,
+    desired: Option<Result<Desired, Fault>>,
     pub connection: Option<Result<Arc<Connection>, Fault>>,
     instance: String,
     dry_run: bool,
@@ -42,7 +42,7 @@ impl World {
             spec: &entry.spec,
             generation: entry.generation,
             state: match (&entry.state, &self.desired) {
-                (Some(Ok(_)), Some(desired)) => Some(Ok(desired.clone())),
+                (Some(Ok(_)), Some(desired)) => Some(desired.clone()),
                 (Some(Err(fault)), _) => Some(Err(fault.clone())),
                 (None | Some(Ok(_)), _) => None,
             },
@@ -65,6 +65,11 @@ impl World {
             timing: self.timing,
         };
         decide(&observed, now)
+    }
+
+    /// What the issue should say, when that can be told.
+    pub(super) fn desired(&self) -> Option<&Desired> {
+        self.desired.as_ref()?.as_ref().ok()
     }
 
     /// The connection, when it can be used.
@@ -108,6 +113,7 @@ impl Tickets {
             content::desired(
                 &findings,
                 &entry.spec,
+                resolved.template.as_deref(),
                 entry.generation,
                 &resolved.project,
                 instance,

@@ -117,7 +117,7 @@ impl World {
     }
 
     fn desired(&self) -> Desired {
-        desired(&self.members, &self.spec, 1, &self.project, INSTANCE, &self.key)
+        desired(&self.members, &self.spec, None, 1, &self.project, INSTANCE, &self.key).unwrap()
     }
 
     fn decide(&mut self) -> Plan {

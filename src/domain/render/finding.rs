@@ -351,7 +351,7 @@ fn section(blocks: &mut Vec<Block>, title: &str, text: Doc, room: usize, pointer
 }
 
 /// Headings of the producer's text go below those of the sections.
-fn below_section(mut document: Doc) -> Doc {
+pub(super) fn below_section(mut document: Doc) -> Doc {
     for block in &mut document.blocks {
         if let Block::Heading(level, _) = block {
             *level = Level::new(level.get().saturating_add(3));

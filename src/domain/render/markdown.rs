@@ -34,7 +34,7 @@ pub fn from_markdown(markdown: &str) -> Doc {
     builder.finish()
 }
 
-fn cut_bytes(text: &str, longest: usize) -> &str {
+pub(super) fn cut_bytes(text: &str, longest: usize) -> &str {
     let mut end = longest.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -434,7 +434,7 @@ fn level_of(level: HeadingLevel) -> Level {
 }
 
 /// Appends a block as what may stand in a quote or an item.
-fn flatten(block: Block, content: &mut Vec<Flow>) {
+pub(super) fn flatten(block: Block, content: &mut Vec<Flow>) {
     match block {
         Block::Flow(flow) => content.push(flow),
         Block::Heading(_, line) => content.push(Flow::Paragraph(line.into_iter().map(embolden).collect())),
@@ -473,7 +473,7 @@ fn embolden(inline: Inline) -> Inline {
 
 /// Joins neighbours that are set alike, links bare addresses, and takes away white space and
 /// breaks at both ends. A line of nothing but white space becomes empty.
-fn tidy(line: Vec<Inline>) -> Vec<Inline> {
+pub(super) fn tidy(line: Vec<Inline>) -> Vec<Inline> {
     let mut joined: Vec<(String, Marks)> = Vec::new();
     let mut result = Vec::new();
     let run = |joined: &mut Vec<(String, Marks)>, result: &mut Vec<Inline>| {

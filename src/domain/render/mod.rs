@@ -14,9 +14,15 @@ pub mod escape;
 pub mod finding;
 pub mod limits;
 pub mod markdown;
+mod presets;
+mod splice;
+pub mod template;
 mod ticket;
+mod variables;
 
 pub use ticket::{plain, ticket};
 
 #[cfg(test)]
-mod schema_check;
+pub(crate) mod schema_check;
+#[cfg(test)]
+mod template_tests;
