@@ -2,6 +2,7 @@
 
 pub mod crds;
 pub mod import;
+pub mod render;
 pub mod run;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Crds,
     /// Turns reports of scanners into findings.
     Import(import::ImportArgs),
+    /// Shows the issue that a configuration would make of findings, without a cluster and without Jira.
+    Render(render::RenderArgs),
 }
 
 impl Cli {
@@ -37,6 +40,7 @@ impl Cli {
                 Err(error) => Err(error),
             },
             Command::Crds => crds::print(),
+            Command::Render(args) => render::run(&args, &mut std::io::stdout().lock()),
             Command::Import(args) => {
                 let imported = import::run(&args, &mut std::io::stdout().lock());
                 imported.map(|_| ()).map_err(|error| error.to_string())
