@@ -6,6 +6,7 @@
 //! structure stands, the marks give way: in a cell, an item or a paragraph of its own to all that the value is, in
 //! running text to its words, in code to its characters.
 
+use std::fmt::Write as _;
 use std::mem;
 
 use super::adf::{Block, Cell, Doc, Flow, Href, Inline, Marks, Text};
@@ -186,44 +187,13 @@ impl Splicer<'_> {
                 if !plain.is_empty() {
                     result.push(Inline::Text(Text::new(&mem::take(&mut plain)), marks.clone()));
                 }
-                self.insert(slot, &marks, room, &mut result);
+                insert(slot, &marks, room, &mut result);
             }
             if !plain.is_empty() {
                 result.push(Inline::Text(Text::new(&plain), marks));
             }
         }
         markdown::tidy(result)
-    }
-
-    fn insert(&self, slot: &Slot, marks: &Marks, room: usize, result: &mut Vec<Inline>) {
-        let lines = |text: &str| Inline::lines(&cut(text, room));
-        match slot {
-            Slot::Link(text, address) => {
-                let link = marks.link.clone().or_else(|| Href::new(address));
-                result.push(Inline::Text(
-                    Text::new(&cut(text, room)),
-                    Marks { link, ..marks.clone() },
-                ));
-            }
-            Slot::Markdown(source) if !marks.code && marks.link.is_none() => {
-                for (number, flow) in flows_of(converted(source, room)).into_iter().enumerate() {
-                    if number > 0 {
-                        result.push(Inline::Break);
-                    }
-                    result.extend(line_of(flow).into_iter().map(|inline| set(inline, marks)));
-                }
-            }
-            Slot::Markdown(source) => result.extend(lines(&words_of(source)).into_iter().map(|one| set(one, marks))),
-            Slot::Plain(text) => {
-                let whole = (!marks.code && marks.link.is_none()).then(|| Href::new(text)).flatten();
-                if let Some(link) = whole {
-                    let link = Some(link);
-                    result.push(Inline::Text(Text::new(text.trim()), Marks { link, ..marks.clone() }));
-                } else {
-                    result.extend(lines(text).into_iter().map(|inline| set(inline, marks)));
-                }
-            }
-        }
     }
 
     fn words(&self, text: &str) -> String {
@@ -282,6 +252,38 @@ impl Slot {
         match self {
             Self::Link(_, address) => address,
             other => other.source(),
+        }
+    }
+}
+
+/// Appends what the value is in a line.
+fn insert(slot: &Slot, marks: &Marks, room: usize, result: &mut Vec<Inline>) {
+    let lines = |text: &str| Inline::lines(&cut(text, room));
+    match slot {
+        Slot::Link(text, address) => {
+            let link = marks.link.clone().or_else(|| Href::new(address));
+            result.push(Inline::Text(
+                Text::new(&cut(text, room)),
+                Marks { link, ..marks.clone() },
+            ));
+        }
+        Slot::Markdown(source) if !marks.code && marks.link.is_none() => {
+            for (number, flow) in flows_of(converted(source, room)).into_iter().enumerate() {
+                if number > 0 {
+                    result.push(Inline::Break);
+                }
+                result.extend(line_of(flow).into_iter().map(|inline| set(inline, marks)));
+            }
+        }
+        Slot::Markdown(source) => result.extend(lines(&words_of(source)).into_iter().map(|one| set(one, marks))),
+        Slot::Plain(text) => {
+            let whole = (!marks.code && marks.link.is_none()).then(|| Href::new(text)).flatten();
+            if let Some(link) = whole {
+                let link = Some(link);
+                result.push(Inline::Text(Text::new(text.trim()), Marks { link, ..marks.clone() }));
+            } else {
+                result.extend(lines(text).into_iter().map(|inline| set(inline, marks)));
+            }
         }
     }
 }
@@ -385,7 +387,7 @@ fn percent(text: &str, kept: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
             result.push(char::from(byte));
         } else {
-            result.push_str(&format!("%{byte:02X}"));
+            let _ = write!(result, "%{byte:02X}");
         }
     }
     result

@@ -4,7 +4,7 @@
 //! be wrong, endless or huge, and all of that ends in a [`TemplateError`].
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -151,7 +151,7 @@ impl Compiled {
             let rest = findings.len() - each.len();
             let mut dynamic = rows.join(if is_line(source) { "\n" } else { "\n\n" });
             if rest > 0 {
-                dynamic.push_str(&format!("\n\n*… {rest} more findings*\n"));
+                let _ = write!(dynamic, "\n\n*… {rest} more findings*\n");
             }
             common.insert(DYNAMIC.into(), Value::from_safe_string(dynamic));
         } else {
