@@ -53,8 +53,6 @@ vocabulary! {
         Ready,
         /// `suspend` is set.
         Suspended,
-        /// A first look has not been taken yet.
-        Pending,
         /// A value of the spec is not known to this version of the operator.
         UnrecognisedValue,
 
@@ -75,8 +73,6 @@ vocabulary! {
         Unauthorized,
         /// Jira wants a CAPTCHA solved before it checks the credentials again.
         CaptchaRequired,
-        /// The token works only the other way: `scoped` is set wrongly.
-        WrongTokenKind,
         /// The token lacks a scope.
         ScopeMissing,
         /// The token belongs to another account than `expectedAccountId`.
@@ -171,9 +167,5 @@ vocabulary! {
         Deleting,
         /// The finding was deleted and its issue could not be closed in time; it is left open.
         IssueLeftOpen,
-        /// An issue was opened.
-        IssueCreated,
-        /// An issue was moved to another status.
-        IssueTransitioned,
     }
 }

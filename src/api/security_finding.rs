@@ -359,6 +359,9 @@ pub struct SecurityFindingStatus {
     /// What finding and issue last agreed on. The operator needs it to tell who moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncBase>,
+    /// Value of the annotation `jira-findings.dev/reconcile-requested-at` that was last acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
     /// Why this configuration was chosen, and why the others were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<SelectionStatus>,

@@ -99,8 +99,10 @@ pub struct Memory {
     pub settled: Option<String>,
     /// Incarnation of `found`.
     pub incarnation: Option<u32>,
-    /// Keys of other issues with the same identity.
-    pub duplicates: Vec<String>,
+    /// Keys of other issues with the same identity, once they were looked for.
+    pub duplicates: Option<Vec<String>>,
+    /// A person asked for a fresh look, and it was not taken yet.
+    pub asked: bool,
     /// Jira's definite "no".
     pub refusal: Option<Refusal>,
     /// A workflow that has no way.
@@ -115,8 +117,6 @@ pub struct Memory {
     pub suspect_lost: bool,
     /// A finding was not as it was thought to be; the pass ends and another begins when its newer copy is there.
     pub outdated: bool,
-    /// Value of the reconcile annotation that was last acted upon.
-    pub reconcile_seen: Option<String>,
 }
 
 impl Memory {
@@ -136,6 +136,17 @@ impl Memory {
             });
             self.found_nothing_at = None;
         }
+    }
+
+    /// Takes note that a person asked for a fresh look: what was refused or blocked is tried again, what is known is
+    /// read again.
+    pub fn note_wish(&mut self) {
+        self.asked = true;
+        self.refusal = None;
+        self.blocked = None;
+        self.trouble = None;
+        self.found_nothing_at = None;
+        self.issue = IssueKnowledge::Unknown;
     }
 
     /// Whether nothing but the age of the issue is remembered.

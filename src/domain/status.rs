@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::security_finding::{IssueStatus, SelectionStatus, StateSource, SyncBase, Ticket};
-use crate::api::{ConditionType, Reason, SecurityFinding, SecurityFindingStatus, State};
+use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, SecurityFindingStatus, State};
 use crate::jira::model::{Issue, StatusCategory};
 
 use super::identity::TicketKey;
@@ -34,8 +34,8 @@ pub struct TicketReport<'a> {
     pub base_url: Option<&'a str>,
     /// The ticket as another member has it, for one that just joined.
     pub shared: Option<&'a Ticket>,
-    /// Keys of other issues with the same identity.
-    pub duplicates: &'a [String],
+    /// Keys of other issues with the same identity; `None` where they were not looked for.
+    pub duplicates: Option<&'a [String]>,
 }
 
 /// What is reported of one finding.
@@ -74,7 +74,7 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
         }
         None => {}
     }
-    let duplicates = report.ticket.map_or(&[][..], |ticket| ticket.duplicates);
+    let duplicates = report.ticket.and_then(|ticket| ticket.duplicates);
     let generation = finding.metadata.generation;
     if *report.verdict == Verdict::Unchanged {
         status.observed_generation = generation;
@@ -84,12 +84,24 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
             .for_each(|condition| condition.observed_generation = generation);
     } else if *report.verdict != Verdict::Keep {
         status.observed_generation = generation;
+        status.last_handled_reconcile_at = reconcile_wish(finding).map(str::to_owned);
         let mut wanted = ready_conditions(report.verdict);
-        if !duplicates.is_empty() {
-            let message = format!(
-                "other issues carry the same identity and are left alone: {}",
-                duplicates.join(", ")
-            );
+        let told = status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == ConditionType::DuplicatesFound.as_str());
+        let message = match duplicates {
+            Some([]) => None,
+            Some(keys) => {
+                let keys = keys.join(", ");
+                Some(format!(
+                    "other issues carry the same identity and are left alone: {keys}"
+                ))
+            }
+            // Not looked for again: what was found stands.
+            None => told.map(|told| told.message.clone()),
+        };
+        if let Some(message) = message {
             wanted.push((ConditionType::DuplicatesFound, true, Reason::DuplicatesFound, message));
         }
         if let Verdict::Stalled(Reason::TransitionBlocked, message) = report.verdict {
@@ -103,6 +115,16 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
         status.conditions = conditions(&status.conditions, wanted, generation, now);
     }
     status
+}
+
+/// The value of the annotation that asks for a fresh look.
+pub fn reconcile_wish(finding: &SecurityFinding) -> Option<&str> {
+    finding
+        .metadata
+        .annotations
+        .as_ref()?
+        .get(RECONCILE_ANNOTATION)
+        .map(String::as_str)
 }
 
 /// The kstatus conditions of a verdict: `Ready` always, `Reconciling` or `Stalled` only while true.
@@ -315,7 +337,7 @@ mod tests {
                 site: Some("cloud"),
                 base_url: Some("https://acme.test"),
                 shared: None,
-                duplicates: &[],
+                duplicates: None,
             };
             finding.status = Some(next(
                 &finding,

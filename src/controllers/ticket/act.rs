@@ -16,7 +16,7 @@ use crate::domain::content;
 use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
-use crate::domain::plan::{Step, has_finalizer, is_leaving, reconcile_annotation, ticket_of};
+use crate::domain::plan::{Step, has_finalizer, is_leaving, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
 use crate::jira::{Executed, JiraError};
@@ -46,7 +46,7 @@ impl Tickets {
             Step::LookUp => self.look_up(key, memory, world, &connection).await,
             Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
             Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
-            Step::Read { id } => read(memory, world, &connection, id).await,
+            Step::Read { id } => read(memory, &connection, id).await,
             Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
                 Ok(()) => {
                     if let IssueKnowledge::Present(issue) = &mut memory.issue {
@@ -132,7 +132,7 @@ impl Tickets {
     /// Takes the ticket's issue out of what was found, if it is there.
     fn believe(&self, key: &TicketKey, memory: &mut Memory, found: &[Issue], wanted: Option<u32>) {
         let claim = claim(found, &self.context.settings.instance_id, key, wanted);
-        memory.duplicates = claim.duplicates;
+        memory.duplicates = Some(claim.duplicates);
         if let Some(issue) = claim.issue {
             tracing::info!(ticket = %key, issue = %issue.key, "found the issue of this ticket");
             memory.incarnation = Some(claim.incarnation);
@@ -234,7 +234,7 @@ impl Tickets {
         let body = content::creation(desired, project, &settings.instance_id, key, incarnation);
         match client.create_issue(permit, &body).await {
             Ok(created) => {
-                tracing::info!(ticket = %key, issue = %created.key, "created an issue");
+                tracing::info!(ticket = %key, issue = %created.key, findings = %names(world), "created an issue");
                 self.context.metrics.tickets_created.inc();
                 connection.gateway.note_key(&created.key);
                 memory.settled = Some(record.nonce);
@@ -352,14 +352,14 @@ impl Tickets {
             }
         };
         let block = |memory: &mut Memory, fault: Fault| {
-            tracing::info!(issue = %issue.key, reason = %fault.reason, message = %fault.message, "the issue cannot be moved");
+            tracing::info!(issue = %issue.key, reason = %fault.reason, detail = %fault.message, "the issue cannot be moved");
             memory.blocked = Some(Blocked {
                 status_id: status.id.clone(),
                 goal,
                 generation: configuration.generation,
                 fault,
             });
-            true
+            false
         };
         let (transition, fields) =
             match choose(&issue.key, &status, &transitions, goal, &configuration.spec.status_sync) {
@@ -403,7 +403,7 @@ impl Tickets {
                 return false;
             }
         }
-        match read(memory, world, connection, id).await {
+        match read(memory, connection, id).await {
             Ok(()) => true,
             Err(error) => {
                 self.note_failure(memory, world, &error);
@@ -441,7 +441,7 @@ impl Tickets {
     }
 
     async fn leave_open(&self, world: &World, message: &str) {
-        tracing::warn!(message, "an issue is left open");
+        tracing::warn!(detail = message, "an issue is left open");
         for member in world.members.iter().filter(|member| is_leaving(&member.finding)) {
             self.event(
                 member.finding.as_ref(),
@@ -469,7 +469,7 @@ impl Tickets {
                 retry_at,
             });
         };
-        tracing::info!(%error, "a call to Jira failed");
+        tracing::info!(%error, findings = %names(world), "a call to Jira failed");
         match error {
             JiraError::Rejected { errors, messages, .. } => {
                 let fields = errors
@@ -505,6 +505,20 @@ impl Tickets {
     }
 }
 
+/// The findings of a ticket, for a log line; of many the first.
+fn names(world: &World) -> String {
+    let mut names: Vec<String> = world
+        .members
+        .iter()
+        .take(3)
+        .map(|member| member.key.to_string())
+        .collect();
+    if world.members.len() > names.len() {
+        names.push(format!("{} more", world.members.len() - names.len()));
+    }
+    names.join(", ")
+}
+
 /// A field's name for people, with its id.
 fn field_name(world: &World, id: &str) -> String {
     let name = world
@@ -525,19 +539,13 @@ fn stored_pushes(world: &World) -> u32 {
 }
 
 /// Reads the issue by id. Absence is believed only from a reply made for the right account, which the client proves.
-async fn read(memory: &mut Memory, world: &World, connection: &Connection, id: &str) -> Result<(), JiraError> {
+async fn read(memory: &mut Memory, connection: &Connection, id: &str) -> Result<(), JiraError> {
     match connection.gateway.read_issue(id.to_owned()).await? {
         Some(issue) => memory.note_issue(issue),
         None => memory.issue = IssueKnowledge::Absent,
     }
-    let present: Vec<&SecurityFinding> = world
-        .findings
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|one| !is_leaving(one))
-        .collect();
     memory.suspect_lost = false;
-    memory.reconcile_seen = reconcile_annotation(&present).map(str::to_owned);
+    memory.asked = false;
     Ok(())
 }
 

@@ -197,8 +197,8 @@ impl Tickets {
         let moved: Vec<(Arc<SecurityFinding>, Assignment)> = index
             .all()
             .filter_map(|(key, indexed)| {
-                let newest = written.get(key).unwrap_or(&indexed.finding);
-                let assignment = self.assignment(newest, configurations);
+                let newest = newer(&indexed.finding, written.get(key));
+                let assignment = self.assignment(&newest, configurations);
                 (assignment != indexed.assignment).then(|| (Arc::clone(&indexed.finding), assignment))
             })
             .collect();
@@ -261,6 +261,17 @@ fn differs_only_in_status(old: &SecurityFinding, new: &SecurityFinding) -> bool 
         && old.metadata.labels == new.metadata.labels
         && old.metadata.finalizers == new.metadata.finalizers
         && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
+}
+
+/// The newer of two copies of a finding: what the watch has shown, and what this process has written. The answer to a
+/// write may arrive after the watch has shown a still newer copy.
+pub(super) fn newer(shown: &Arc<SecurityFinding>, written: Option<&Arc<SecurityFinding>>) -> Arc<SecurityFinding> {
+    match written {
+        Some(written) if written.metadata.uid == shown.metadata.uid && version(written) > version(shown) => {
+            Arc::clone(written)
+        }
+        _ => Arc::clone(shown),
+    }
 }
 
 /// Resource versions of one kind can be compared as numbers (Kubernetes 1.35 promises it; etcd always did).

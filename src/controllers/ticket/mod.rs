@@ -31,6 +31,7 @@ use crate::controllers::context::Context;
 use crate::controllers::registry::ObjectKey;
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
+use crate::domain::plan::asks_for_a_look;
 use crate::jira::model::Issue;
 use crate::runtime::readiness;
 use crate::runtime::shutdown::Shutdown;
@@ -158,11 +159,15 @@ impl Tickets {
     }
 
     async fn pass_ticket(&self, key: &TicketKey, memory: &mut Memory) {
+        let mut heard = false;
         for _ in 0..MAX_ROUNDS {
             let Some(world) = self.observe(key, memory) else {
                 *memory = Memory::default();
                 return;
             };
+            if !std::mem::replace(&mut heard, true) && asks_for_a_look(&world.findings) {
+                memory.note_wish();
+            }
             let plan = world.decide(key, memory, self.clock.now());
             if plan.steps.is_empty() {
                 tracing::debug!(ticket = %key, verdict = ?plan.verdict, "nothing left to do");

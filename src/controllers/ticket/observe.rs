@@ -11,6 +11,7 @@ use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
 use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
 
+use super::feed::newer;
 use super::index::Assignment;
 use super::{Tickets, lock};
 
@@ -89,7 +90,7 @@ impl Tickets {
             indexed
                 .map(|indexed| {
                     let key = ObjectKey::of(indexed.finding.as_ref());
-                    let finding = written.get(&key).cloned().unwrap_or(indexed.finding);
+                    let finding = newer(&indexed.finding, written.get(&key));
                     Member {
                         key,
                         finding,

@@ -21,7 +21,7 @@ use crate::domain::status::{FindingReport, TicketReport, next};
 
 use crate::runtime::metrics::{ControllerName, Outcome};
 
-use super::feed::lane_of;
+use super::feed::{lane_of, newer};
 use super::index::{Indexed, WorkKey};
 use super::observe::World;
 use super::queue::Lane;
@@ -51,7 +51,7 @@ impl Tickets {
             site: connection.map(|connection| connection.cloud_id.as_str()),
             base_url: connection.map(|connection| connection.base_url.as_str()),
             shared: shared.as_ref(),
-            duplicates: &duplicates,
+            duplicates: duplicates.as_deref(),
         };
         let new_issue = memory.found.is_some();
         let mut plans = plan.members.iter();
@@ -76,7 +76,6 @@ impl Tickets {
             if at_rest {
                 *memory = Memory {
                     newest: memory.newest,
-                    reconcile_seen: memory.reconcile_seen.take(),
                     ..Memory::default()
                 };
             } else if memory.blocked.is_none() && memory.refusal.is_none() {
@@ -85,6 +84,13 @@ impl Tickets {
             }
         } else {
             self.look_again(key, Duration::from_millis(250));
+        }
+        if !stored {
+            self.context.metrics.reconciled(ControllerName::Ticket, Outcome::Error);
+        } else if matches!(plan.verdict, Verdict::Keep | Verdict::Unchanged) {
+            self.context
+                .metrics
+                .reconciled(ControllerName::Ticket, Outcome::Unchanged);
         }
         if let Some(at) = plan.wake_at {
             let lane = world
@@ -111,7 +117,7 @@ impl Tickets {
             return;
         };
         let Err(verdict) = &assignment.place else { return };
-        let finding = lock(&self.written).get(key).cloned().unwrap_or(finding);
+        let finding = newer(&finding, lock(&self.written).get(key));
         if is_leaving(&finding) {
             return;
         }
@@ -208,7 +214,7 @@ impl Tickets {
             return;
         }
         let key = status.ticket.as_ref().and_then(|ticket| ticket.key.as_deref());
-        tracing::warn!(namespace = finding.namespace(), name = finding.name_any(), issue_key = key, reason = %reason, message, "a finding needs a person");
+        tracing::warn!(namespace = finding.namespace(), name = finding.name_any(), issue = key, reason = %reason, detail = message, "a finding needs a person");
         self.event(finding, EventType::Warning, *reason, message).await;
     }
 

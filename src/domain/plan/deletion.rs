@@ -118,10 +118,15 @@ fn close(seen: &Observed<'_>, configuration: &ConfigurationView<'_>, id: &str, i
     if let Some(blocked) = blocked {
         return Err(blocked.fault.message.clone());
     }
-    let mut plan = Plan::step(Step::ExplainClose { id: id.to_owned() }, Verdict::Keep);
-    plan.steps.push(Step::Transition {
-        id: id.to_owned(),
-        goal: State::Fixed,
-    });
+    // Explained once it is done: a comment on an issue that could not be closed would be wrong.
+    let goal = State::Fixed;
+    let mut plan = Plan::step(
+        Step::Transition {
+            id: id.to_owned(),
+            goal,
+        },
+        Verdict::Keep,
+    );
+    plan.steps.push(Step::ExplainClose { id: id.to_owned() });
     Ok(plan)
 }

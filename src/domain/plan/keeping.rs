@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use crate::api::security_finding::{StateSource, SyncBase, Ticket};
 use crate::api::ticket_configuration::{Direction, TicketConfigurationSpec};
-use crate::api::{RECONCILE_ANNOTATION, Reason, SecurityFinding, State};
+use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, State};
 use crate::domain::content::{Desired, change};
 use crate::domain::identity::Property;
-use crate::domain::memory::{IssueKnowledge, Memory};
+use crate::domain::memory::IssueKnowledge;
 use crate::domain::state::{is_open, is_satisfied, openness};
 use crate::domain::sync::{IssueSide, Merge, finding_moved, merge, source_of};
 use crate::jira::model::{Issue, StatusCategory};
@@ -35,6 +35,12 @@ pub(super) fn decide_with_issue(
             connection.cloud_id
         );
         return Plan::rest(Verdict::Stalled(Reason::SiteChanged, message));
+    }
+    let doubled = present
+        .iter()
+        .any(|finding| has_condition(finding, ConditionType::DuplicatesFound));
+    if seen.memory.asked && doubled && seen.memory.duplicates.is_none() {
+        return Plan::step(Step::LookUp, Verdict::Keep);
     }
     let issue = match &seen.memory.issue {
         IssueKnowledge::Absent => return Plan::rest(lost(stored)),
@@ -87,7 +93,7 @@ fn needs_reading(
     stored: Option<&Ticket>,
 ) -> bool {
     let Some(stored) = stored else { return true };
-    if stored.status.is_none() || seen.memory.suspect_lost || asked_to_reconcile(present, seen.memory) {
+    if stored.status.is_none() || seen.memory.suspect_lost || seen.memory.asked {
         return true;
     }
     if stored.lost {
@@ -112,24 +118,15 @@ fn needs_reading(
         || (spec.auto_maintain && stale && !all_closed)
 }
 
+fn has_condition(finding: &SecurityFinding, type_: ConditionType) -> bool {
+    let mut conditions = finding.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|condition| condition.type_ == type_.as_str())
+}
+
 /// Whether the stored status says that finding and issue agree.
 fn is_settled(finding: &SecurityFinding) -> bool {
     let settled = [Reason::InSync.as_str(), Reason::Closed.as_str()];
     ready_reason(finding).is_some_and(|reason| settled.contains(&reason))
-}
-
-/// Whether a person asked for a fresh look that was not taken yet.
-pub fn asked_to_reconcile(present: &[&SecurityFinding], memory: &Memory) -> bool {
-    let asked = reconcile_annotation(present);
-    asked.is_some() && asked != memory.reconcile_seen.as_deref()
-}
-
-/// The newest wish for a fresh look among the members.
-pub fn reconcile_annotation<'a>(present: &[&'a SecurityFinding]) -> Option<&'a str> {
-    let values = present
-        .iter()
-        .filter_map(|one| one.metadata.annotations.as_ref()?.get(RECONCILE_ANNOTATION));
-    values.map(String::as_str).max()
 }
 
 fn reconcile_issue(

@@ -21,9 +21,8 @@ use super::content::{Change, Desired};
 use super::fault::Fault;
 use super::identity::{Record, TicketKey};
 use super::memory::Memory;
+use super::status::reconcile_wish;
 use super::sync::finding_moved;
-
-pub use keeping::{asked_to_reconcile, reconcile_annotation};
 
 use deletion::decide_deletion;
 use keeping::decide_with_issue;
@@ -253,6 +252,18 @@ pub fn open_record(members: &[Arc<SecurityFinding>], key: &TicketKey, memory: &M
         // A member that was settled speaks for all that carry the same record.
         .filter(|record| stored.is_none_or(|ticket| ticket.incarnation < record.incarnation))
         .max_by(|a, b| (a.incarnation, a.time).cmp(&(b.incarnation, b.time)))
+}
+
+/// Whether a person asked, on any member, for a fresh look that was not taken yet.
+pub fn asks_for_a_look(members: &[Arc<SecurityFinding>]) -> bool {
+    members.iter().any(|member| {
+        let handled = member
+            .status
+            .as_ref()
+            .and_then(|status| status.last_handled_reconcile_at.as_deref());
+        let wish = reconcile_wish(member);
+        wish.is_some() && wish != handled
+    })
 }
 
 /// Decides what to do for a ticket.

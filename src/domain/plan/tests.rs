@@ -302,7 +302,7 @@ impl World {
             site: Some("site"),
             base_url: Some("https://acme.test"),
             shared: shared.as_ref(),
-            duplicates: &[],
+            duplicates: None,
         };
         let mut plans = plan.members.iter();
         let now = self.now();
