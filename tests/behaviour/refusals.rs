@@ -24,6 +24,7 @@ pub fn tests() -> Vec<Test> {
         test("refusals::a_connection_to_another_site_writes_nothing", another_site),
         test("refusals::hostile_text_stays_text", hostile_text),
         test("refusals::an_outage_is_waited_out", an_outage),
+        test("refusals::a_fresh_look_tries_again_what_was_refused", a_fresh_look),
     ]
 }
 
@@ -205,5 +206,47 @@ async fn an_outage(world: World) -> Outcome {
     })
     .await?;
     world.in_sync("f").await?;
+    Ok(())
+}
+
+/// The cure was on Jira's side: nothing changed here, so a person asks.
+async fn a_fresh_look(world: World) -> Outcome {
+    let _operator = world.operator()?;
+    world.connection(json!({})).await?;
+    world.configuration("shop", "STRICT", json!({})).await?;
+    world.configuration_tells("shop", "Ready").await?;
+    let refusal = jira_sim::FaultKind::Status {
+        code: 400,
+        body: json!({"errorMessages": [], "errors": {"summary": "Not today."}}),
+        headers: Vec::new(),
+    };
+    world.sim.fault(jira_sim::Fault::once("createIssue", refusal));
+    world.finding("f", json!({})).await?;
+    world.finding_tells("f", "RejectedByJira").await?;
+    let ask = |value: &str| json!({"metadata": {"annotations": {"jira-findings.dev/reconcile-requested-at": value}}});
+    world.patch_finding("f", ask("now")).await?;
+    world.in_sync("f").await?;
+    world.patch_finding("f", json!({"spec": {"state": "Fixed"}})).await?;
+    world.finding_tells("f", "TransitionBlocked").await?;
+    let asked = |world: &World| {
+        world
+            .sim
+            .log()
+            .iter()
+            .filter(|entry| entry.path.ends_with("/transitions"))
+            .count()
+    };
+    let before = asked(&world);
+    world.patch_finding("f", ask("again")).await?;
+    eventually(DEADLINE, "the workflow is asked again", || async {
+        Ok((asked(&world) > before).then_some(()))
+    })
+    .await?;
+    world
+        .finding_is("f", "tells that the wish was heard", |finding| {
+            let status = finding.status.as_ref();
+            status.is_some_and(|status| status.last_handled_reconcile_at.as_deref() == Some("again"))
+        })
+        .await?;
     Ok(())
 }
