@@ -169,3 +169,20 @@ vocabulary! {
         IssueLeftOpen,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_explained_to_those_who_meet_it() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let missing: Vec<&str> = Reason::ALL
+            .iter()
+            .map(|reason| reason.as_str())
+            .filter(|reason| !text.contains(&format!("`{reason}`")))
+            .collect();
+        assert!(missing.is_empty(), "docs/operations.md does not explain {missing:?}");
+    }
+}

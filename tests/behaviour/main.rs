@@ -10,6 +10,7 @@ mod deletion;
 mod process;
 mod refusals;
 mod sync;
+mod templates;
 mod tickets;
 mod world;
 
@@ -31,6 +32,7 @@ fn main() {
         process::tests(),
         refusals::tests(),
         sync::tests(),
+        templates::tests(),
         tickets::tests(),
     ]
     .into_iter()

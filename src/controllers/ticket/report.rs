@@ -8,7 +8,6 @@ use jiff::SignedDuration;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::ticket_configuration::FindingCounts;
@@ -17,6 +16,7 @@ use crate::controllers::registry::ObjectKey;
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::{IssueKnowledge, Memory};
 use crate::domain::plan::{Plan, Verdict, is_leaving, stored_ticket, ticket_of};
+use crate::domain::standing::status_patch;
 use crate::domain::status::{FindingReport, TicketReport, next};
 
 use crate::runtime::metrics::{ControllerName, Outcome};
@@ -176,11 +176,10 @@ impl Tickets {
         finding: &SecurityFinding,
         status: &SecurityFindingStatus,
     ) -> Written {
-        let before = to_value(&finding.status.clone().unwrap_or_default());
-        let patch = json!({
-            "metadata": {"resourceVersion": finding.metadata.resource_version},
-            "status": difference(&before, &to_value(status)),
-        });
+        let version = finding.resource_version().unwrap_or_default();
+        let Some(patch) = status_patch(&finding.status.clone().unwrap_or_default(), status, &version) else {
+            return Written::Done;
+        };
         let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -296,48 +295,5 @@ pub(super) async fn tally(tickets: Arc<Tickets>) {
                 .tallies
                 .set(key, counts.get(&entry.identity).copied().unwrap_or_default());
         }
-    }
-}
-
-fn to_value(status: &SecurityFindingStatus) -> Value {
-    serde_json::to_value(status).unwrap_or_default()
-}
-
-/// The merge patch that turns one value into another: what differs, and `null` for what went.
-pub fn difference(before: &Value, after: &Value) -> Value {
-    let (Value::Object(before), Value::Object(after)) = (before, after) else {
-        return after.clone();
-    };
-    let mut patch = serde_json::Map::new();
-    for (key, value) in after {
-        match before.get(key) {
-            Some(old) if old == value => {}
-            Some(old) if old.is_object() && value.is_object() => {
-                patch.insert(key.clone(), difference(old, value));
-            }
-            _ => {
-                patch.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    for key in before.keys().filter(|key| !after.contains_key(*key)) {
-        patch.insert(key.clone(), Value::Null);
-    }
-    Value::Object(patch)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_patch_holds_only_what_differs() {
-        let before = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "gone": true});
-        let after = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
-        assert_eq!(
-            difference(&before, &after),
-            json!({"b": {"d": 3}, "e": [1, 2], "gone": null})
-        );
-        assert_eq!(difference(&after, &after), json!({}));
     }
 }

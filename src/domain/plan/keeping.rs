@@ -8,6 +8,7 @@ use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, S
 use crate::domain::content::{Desired, change};
 use crate::domain::identity::Property;
 use crate::domain::memory::IssueKnowledge;
+use crate::domain::standing::reason_of;
 use crate::domain::state::{is_open, is_satisfied, openness};
 use crate::domain::sync::{IssueSide, Merge, finding_moved, merge, source_of};
 use crate::jira::model::{Issue, StatusCategory};
@@ -119,8 +120,10 @@ fn needs_reading(
 }
 
 fn has_condition(finding: &SecurityFinding, type_: ConditionType) -> bool {
-    let mut conditions = finding.status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|condition| condition.type_ == type_.as_str())
+    finding
+        .status
+        .as_ref()
+        .is_some_and(|status| reason_of(&status.conditions, type_).is_some())
 }
 
 /// Whether the stored status says that finding and issue agree.

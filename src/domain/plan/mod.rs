@@ -21,6 +21,7 @@ use super::content::{Change, Desired};
 use super::fault::Fault;
 use super::identity::{Record, TicketKey};
 use super::memory::Memory;
+use super::standing::reason_of;
 use super::status::reconcile_wish;
 use super::sync::finding_moved;
 
@@ -387,11 +388,7 @@ fn base_of(finding: &SecurityFinding) -> Option<&SyncBase> {
 
 /// The reason of the stored Ready condition.
 fn ready_reason(finding: &SecurityFinding) -> Option<&str> {
-    let conditions = finding.status.iter().flat_map(|status| &status.conditions);
-    let ready = conditions
-        .into_iter()
-        .find(|condition| condition.type_ == ConditionType::Ready.as_str());
-    ready.map(|ready| ready.reason.as_str())
+    reason_of(&finding.status.as_ref()?.conditions, ConditionType::Ready)
 }
 
 #[cfg(test)]
