@@ -218,7 +218,11 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
     let mut change = Change::default();
     let last = |field: &str| base.and_then(|base| base.fields.get(field));
     let moved = |field: &str| last(field) != desired.hashes.get(field);
-    let edited = |field: &str, actual: &str| last(field).is_some_and(|last| *last != short_hash(actual.as_bytes()));
+    // Without a base, after a restore, what is there may be a person's word.
+    let edited = |field: &str, actual: &str| match last(field) {
+        Some(last) => *last != short_hash(actual.as_bytes()),
+        None => !actual.is_empty(),
+    };
 
     let summary = issue.fields.summary.as_deref().unwrap_or_default();
     if moved("summary") && summary != desired.summary && !edited("summary", summary) {

@@ -201,6 +201,9 @@ pub struct Record {
     pub label: String,
     /// The project the issue will be in.
     pub project: String,
+    /// Atlassian's id of the site the issue will be on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The highest issue number of the project known before the attempt.
     pub highest: u64,
 }

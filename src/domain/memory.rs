@@ -91,6 +91,10 @@ pub struct Memory {
     pub issue: IssueKnowledge,
     /// Id and key of an issue that was created or found, kept until they are stored on every member.
     pub found: Option<(String, String)>,
+    /// Whether `found` is a search's word; one that is not there after all is then no loss.
+    pub found_by_search: bool,
+    /// It was told that an issue is left open.
+    pub told_left_open: bool,
     /// When a look-up by label found nothing.
     pub found_nothing_at: Option<Timestamp>,
     /// A creation whose outcome is not known.

@@ -7,7 +7,7 @@ use crate::api::security_finding::{IssueStatus, SelectionStatus, StateSource, Sy
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, SecurityFindingStatus, State};
 use crate::jira::model::{Issue, StatusCategory};
 
-use super::identity::TicketKey;
+use super::identity::{Record, TicketKey};
 use super::memory::IssueKnowledge;
 use super::plan::Verdict;
 use super::state::category_key;
@@ -58,7 +58,10 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
         status.selection = Some(selection.clone());
     }
     if let Some(ticket) = report.ticket {
-        status.ticket = next_ticket(status.ticket.take(), ticket, now);
+        let settled = ticket
+            .settled
+            .filter(|nonce| Record::of(finding).is_some_and(|record| record.nonce == *nonce));
+        status.ticket = next_ticket(status.ticket.take(), ticket, settled, now);
     }
     match report.state {
         Some((state, source, base)) => {
@@ -168,7 +171,12 @@ pub fn conditions(
     next.collect()
 }
 
-fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp) -> Option<Ticket> {
+fn next_ticket(
+    before: Option<Ticket>,
+    report: &TicketReport<'_>,
+    settled: Option<&str>,
+    now: Timestamp,
+) -> Option<Ticket> {
     let key = report.key;
     let fits = |ticket: &Ticket| {
         ticket.configuration == key.configuration && ticket.group == key.group && ticket.slot == key.slot
@@ -187,7 +195,7 @@ fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp
             ..Ticket::default()
         },
     };
-    if let Some(nonce) = report.settled {
+    if let Some(nonce) = settled {
         ticket.attempt = Some(nonce.to_owned());
     }
     if let Some((id, issue_key)) = report.found {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ use super::{Tickets, lock};
 
 /// How long a refusal by Jira stands before the same thing is tried once more.
 const REFUSAL_STANDS: std::time::Duration = std::time::Duration::from_hours(1);
+/// How far back issues are looked for that carry no label.
+const ONE_YEAR_MINUTES: u32 = 525_600;
 /// Key of the comment property that marks the comment which explains a close.
 const CLOSE_COMMENT: &str = "jira-findings.dev/closed";
 
@@ -36,7 +39,14 @@ impl Tickets {
             return self.release(key, memory, world, *partial).await;
         }
         if let Step::LeaveOpen { message } = step {
-            self.leave_open(world, message).await;
+            if !std::mem::replace(&mut memory.told_left_open, true) {
+                self.leave_open(world, message).await;
+            }
+            return true;
+        }
+        if let Step::Settle { nonce } = step {
+            memory.settled = Some(nonce.clone());
+            memory.attempt = None;
             return true;
         }
         let Some(connection) = world.connection().cloned() else {
@@ -46,7 +56,7 @@ impl Tickets {
             Step::LookUp => self.look_up(key, memory, world, &connection).await,
             Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
             Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
-            Step::Read { id } => read(memory, &connection, id).await,
+            Step::Read { id } => read(memory, &connection, id, self.clock.now()).await,
             Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
                 Ok(()) => {
                     if let IssueKnowledge::Present(issue) = &mut memory.issue {
@@ -66,7 +76,7 @@ impl Tickets {
                 }
                 Err(error) => Err(error),
             },
-            Step::Release { .. } | Step::LeaveOpen { .. } => Ok(()),
+            Step::Release { .. } | Step::LeaveOpen { .. } | Step::Settle { .. } => Ok(()),
         };
         match outcome {
             Ok(()) => {
@@ -77,7 +87,8 @@ impl Tickets {
                 true
             }
             Err(error) => {
-                self.note_failure(memory, world, &error);
+                let refusable = matches!(step, Step::Edit { .. });
+                self.note_failure(memory, world, &error, refusable);
                 false
             }
         }
@@ -94,39 +105,29 @@ impl Tickets {
         let found = self.search(key, world, connection).await?;
         self.believe(key, memory, &found, None);
         let released = lock(&self.released).get(key).map(|(id, _)| id.clone());
-        if let (None, Some(id)) = (memory.issue.present(), released) {
+        if let (None, Some(id)) = (&memory.found, released) {
             // The finding went and came back faster than the search index follows.
             let issue = connection.gateway.read_issue(id).await?;
             self.believe(key, memory, issue.as_slice(), None);
         }
-        if memory.issue.present().is_none() {
+        if memory.found.is_none() {
             memory.found_nothing_at = Some(self.clock.now());
         }
         Ok(())
     }
 
     async fn search(&self, key: &TicketKey, world: &World, connection: &Connection) -> Result<Vec<Issue>, JiraError> {
-        let by_label = world.desired().is_none_or(|desired| desired.labels_on_screen);
-        if by_label {
-            return connection
+        let label = key.label(&self.context.settings.instance_id);
+        let mut found = connection.gateway.look_up(label).await?;
+        if !world.labels_on_screen() {
+            // The label comes by an edit after the creation, which may never have been made.
+            let project = world.configuration.as_ref().map(|entry| entry.spec.project_key.clone());
+            let by_creator = connection
                 .gateway
-                .look_up(key.label(&self.context.settings.instance_id))
-                .await;
+                .look_up_by_creator(project.unwrap_or_default(), ONE_YEAR_MINUTES);
+            found.extend(by_creator.await?);
         }
-        let project = world
-            .configuration
-            .as_ref()
-            .map(|entry| entry.spec.project_key.clone())
-            .unwrap_or_default();
-        let created = world
-            .findings
-            .iter()
-            .filter_map(|one| one.metadata.creation_timestamp.as_ref())
-            .min();
-        let age = created.map_or(0, |created| self.clock.now().duration_since(created.0).as_mins());
-        // A finding may have been restored; its issue is at most as old as anything of ours can be looked for.
-        let minutes = u32::try_from(age.clamp(0, 525_600)).unwrap_or(525_600) + 60;
-        connection.gateway.look_up_by_creator(project, minutes).await
+        Ok(found)
     }
 
     /// Takes the ticket's issue out of what was found, if it is there.
@@ -136,9 +137,10 @@ impl Tickets {
         if let Some(issue) = claim.issue {
             tracing::info!(ticket = %key, issue = %issue.key, "found the issue of this ticket");
             memory.incarnation = Some(claim.incarnation);
-            memory.found = Some((issue.id.clone(), issue.key.clone()));
-            memory.newest = None;
-            memory.note_issue(issue);
+            memory.found = Some((issue.id, issue.key));
+            memory.found_by_search = true;
+            // What a search shows may be old (trap T4): the issue is read by id before anything is decided on it.
+            memory.issue = IssueKnowledge::Unknown;
         }
     }
 
@@ -155,12 +157,12 @@ impl Tickets {
         let begun = self.clock.now();
         let mut found = self.search(key, world, connection).await?;
         self.believe(key, memory, &found, Some(record.incarnation));
-        if memory.issue.present().is_none() {
+        if memory.found.is_none() {
             let walked = connection.gateway.walk(record.project.clone(), record.highest).await?;
             found.extend(walked.issues.iter().cloned());
             self.believe(key, memory, &found, Some(record.incarnation));
         }
-        if memory.issue.present().is_some() {
+        if memory.found.is_some() {
             memory.settled = Some(record.nonce.clone());
             memory.attempt = None;
         } else if let Some(attempt) = memory.attempt.as_mut().filter(|attempt| attempt.nonce == record.nonce) {
@@ -194,7 +196,7 @@ impl Tickets {
         let (highest, permit) = match slot.await {
             Ok(granted) => granted,
             Err(error) => {
-                self.note_failure(memory, world, &error);
+                self.note_failure(memory, world, &error, false);
                 return false;
             }
         };
@@ -208,10 +210,15 @@ impl Tickets {
             incarnation,
             label: key.label(&settings.instance_id),
             project: project.key.clone(),
+            site: Some(connection.cloud_id.clone()),
             highest,
         };
         for member in world.members.iter().filter(|member| !is_leaving(&member.finding)) {
-            if !self.stamp(member, &record).await {
+            if let Err(refused) = self.stamp(member, &record).await {
+                if let Some(message) = refused {
+                    let fault = Fault::lasting(Reason::PermissionDenied, message);
+                    memory.note_trouble(fault, None, rand::random(), self.clock.now());
+                }
                 // Somebody else wrote the finding; what is to be created may have changed. The stamps that were made
                 // speak of a creation that this process knows was never sent.
                 memory.settled = Some(record.nonce.clone());
@@ -244,6 +251,7 @@ impl Tickets {
                 memory.incarnation = Some(incarnation);
                 memory.newest = None;
                 memory.found = Some((created.id.clone(), created.key.clone()));
+                memory.found_by_search = false;
                 memory.issue = IssueKnowledge::Unknown;
                 self.read_created(memory, connection, &created.id, &created.key).await;
                 true
@@ -252,7 +260,7 @@ impl Tickets {
                 if error.executed() == Executed::No {
                     memory.settled = Some(record.nonce);
                     memory.attempt = None;
-                    self.note_failure(memory, world, &error);
+                    self.note_failure(memory, world, &error, true);
                 } else {
                     tracing::warn!(ticket = %key, %error, "the outcome of a creation is unknown");
                     // Jira is searched at once; what is found settles it.
@@ -286,7 +294,7 @@ impl Tickets {
     }
 
     /// Stamps one finding with the record and the finalizer, if it is as it was when it was decided on.
-    async fn stamp(&self, member: &Member, record: &Record) -> bool {
+    async fn stamp(&self, member: &Member, record: &Record) -> Result<(), Option<String>> {
         let mut finalizers: Vec<String> = member.finding.metadata.finalizers.clone().unwrap_or_default();
         if !has_finalizer(&member.finding) {
             finalizers.push(FINALIZER.to_owned());
@@ -300,8 +308,9 @@ impl Tickets {
         self.patch_finding(member, &patch).await
     }
 
-    /// Patches a finding's metadata and remembers it as written. False when it was not as expected any more.
-    async fn patch_finding(&self, member: &Member, patch: &Value) -> bool {
+    /// Patches a finding's metadata and remembers it as written. The error is `None` when the finding was not as
+    /// expected any more, and the API server's word when it refuses.
+    async fn patch_finding(&self, member: &Member, patch: &Value) -> Result<(), Option<String>> {
         let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &member.key.namespace);
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
@@ -310,12 +319,13 @@ impl Tickets {
         match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
             Ok(written) => {
                 self.remember(&member.key, written);
-                true
+                Ok(())
             }
-            Err(error) => {
-                tracing::debug!(namespace = %member.key.namespace, name = %member.key.name, %error, "a finding was not patched");
-                false
-            }
+            Err(kube::Error::Api(answer)) if answer.code == 409 || answer.code == 404 => Err(None),
+            Err(error) => Err(Some(format!(
+                "the API server does not let the operator mark {}: {error}",
+                member.key
+            ))),
         }
     }
 
@@ -347,7 +357,7 @@ impl Tickets {
         let transitions = match client.transitions(id).await {
             Ok(transitions) => transitions,
             Err(error) => {
-                self.note_failure(memory, world, &error);
+                self.note_failure(memory, world, &error, false);
                 return false;
             }
         };
@@ -399,14 +409,14 @@ impl Tickets {
                 return block(memory, Fault::lasting(Reason::TransitionBlocked, message));
             }
             Err(error) => {
-                self.note_failure(memory, world, &error);
+                self.note_failure(memory, world, &error, false);
                 return false;
             }
         }
-        match read(memory, connection, id).await {
+        match read(memory, connection, id, self.clock.now()).await {
             Ok(()) => true,
             Err(error) => {
-                self.note_failure(memory, world, &error);
+                self.note_failure(memory, world, &error, false);
                 false
             }
         }
@@ -427,7 +437,12 @@ impl Tickets {
                 "finalizers": kept,
             }});
             tracing::info!(namespace = %member.key.namespace, name = %member.key.name, ticket = %key, "letting a deleted finding go");
-            all &= self.patch_finding(member, &patch).await;
+            if let Err(refused) = self.patch_finding(member, &patch).await {
+                if let Some(message) = refused {
+                    tracing::warn!(detail = message, "a deleted finding cannot be let go");
+                }
+                all = false;
+            }
         }
         memory.outdated = !all;
         if all && !partial {
@@ -458,11 +473,16 @@ impl Tickets {
     }
 
     /// Sorts a failed call: a refusal stands until something changes, a lost issue is read again, the rest is retried.
-    fn note_failure(&self, memory: &mut Memory, world: &World, error: &JiraError) {
+    fn note_failure(&self, memory: &mut Memory, world: &World, error: &JiraError, refusable: bool) {
         let now = self.clock.now();
         let cause = world.desired().map(|desired| desired.cause.clone()).unwrap_or_default();
         let refuse = |memory: &mut Memory, reason: Reason, message: String| {
             let retry_at = later(now, REFUSAL_STANDS.mul_f64(0.8 + 0.4 * rand::random::<f64>()));
+            if !refusable {
+                // Nothing that a change of the content could cure: it is tried again, more and more seldom.
+                memory.note_trouble(Fault::lasting(reason, message), None, rand::random(), now);
+                return;
+            }
             memory.refusal = Some(Refusal {
                 cause: cause.clone(),
                 fault: Fault::lasting(reason, message),
@@ -539,9 +559,11 @@ fn stored_pushes(world: &World) -> u32 {
 }
 
 /// Reads the issue by id. Absence is believed only from a reply made for the right account, which the client proves.
-async fn read(memory: &mut Memory, connection: &Connection, id: &str) -> Result<(), JiraError> {
+async fn read(memory: &mut Memory, connection: &Connection, id: &str, now: Timestamp) -> Result<(), JiraError> {
     match connection.gateway.read_issue(id.to_owned()).await? {
         Some(issue) => memory.note_issue(issue),
+        // The search index still knew an issue that is gone: nothing was found.
+        None if memory.found_by_search && memory.found.take().is_some() => memory.found_nothing_at = Some(now),
         None => memory.issue = IssueKnowledge::Absent,
     }
     memory.suspect_lost = false;

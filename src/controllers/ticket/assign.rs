@@ -77,23 +77,29 @@ pub fn assign(
 }
 
 /// The ticket a finding has, or may have because of a record that is open.
-fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
-    if let Some(record) = Record::open_on(finding) {
+pub(super) fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
+    // Anybody who may write the finding may write its annotations: what they say must fit the finding itself.
+    let fits = |key: &TicketKey| key.group == TicketKey::of(&key.configuration, finding).group;
+    if let Some(record) = Record::open_on(finding).filter(|record| fits(&record.key())) {
         return Some(record.key());
     }
     let held = is_leaving(finding) && has_finalizer(finding);
     let Some(ticket) = finding.status.as_ref().and_then(|status| status.ticket.as_ref()) else {
-        return Record::of(finding).filter(|_| held).map(|record| record.key());
+        return Record::of(finding)
+            .filter(|_| held)
+            .map(|record| record.key())
+            .filter(fits);
     };
     // Without an issue it is still the ticket's pass that lets a deleted finding go.
     if ticket.id.is_none() && !held {
         return None;
     }
-    Some(TicketKey {
+    let key = TicketKey {
         configuration: ticket.configuration.clone(),
         group: ticket.group.clone(),
         slot: ticket.slot,
-    })
+    };
+    Some(key).filter(fits)
 }
 
 /// Why no ticket is wanted, if none is.

@@ -135,8 +135,9 @@ impl Tickets {
         finding.metadata.managed_fields = None;
         let key = ObjectKey::of(&finding);
         self.catch_up(&key, &finding);
-        let mut assignment = self.assignment(&finding, &self.context.configurations.all());
         let finding = Arc::new(finding);
+        let newest = newer(&finding, lock(&self.written).get(&key));
+        let mut assignment = self.assignment(&newest, &self.context.configurations.all());
         let mut index = lock(&self.index);
         if let Some(old) = index.get(&key).filter(|old| old.assignment.place == assignment.place) {
             // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.

@@ -162,7 +162,10 @@ impl Tickets {
         let mut heard = false;
         for _ in 0..MAX_ROUNDS {
             let Some(world) = self.observe(key, memory) else {
-                *memory = Memory::default();
+                // Its findings are gone, or belong elsewhere by now; an issue that is not stored yet is not forgotten.
+                if memory.found.is_none() && memory.attempt.is_none() {
+                    *memory = Memory::default();
+                }
                 return;
             };
             if !std::mem::replace(&mut heard, true) && asks_for_a_look(&world.findings) {

@@ -11,6 +11,7 @@ use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
 use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
 
+use super::assign::kept;
 use super::feed::newer;
 use super::index::Assignment;
 use super::{Tickets, lock};
@@ -73,6 +74,13 @@ impl World {
         self.desired.as_ref()?.as_ref().ok()
     }
 
+    /// Whether labels can be sent with a creation; yes, where that is not known.
+    pub(super) fn labels_on_screen(&self) -> bool {
+        self.resolved
+            .as_ref()
+            .is_none_or(|resolved| resolved.project.labels_on_screen())
+    }
+
     /// The connection, when it can be used.
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         self.connection.as_ref()?.as_ref().ok()
@@ -97,6 +105,8 @@ impl Tickets {
                         assignment: indexed.assignment,
                     }
                 })
+                // The newest copy may have got a ticket, or a record, that the index has not heard of yet.
+                .filter(|member| kept(&member.finding).is_none_or(|kept| kept == *key))
                 .collect()
         };
         if members.is_empty() {

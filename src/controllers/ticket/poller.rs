@@ -21,6 +21,7 @@ use crate::jira::JiraError;
 use crate::jira::SearchRequest;
 use crate::jira::jql;
 use crate::jira::model::Issue;
+use crate::runtime::readiness;
 
 use super::index::WorkKey;
 use super::queue::Lane;
@@ -41,6 +42,8 @@ const MAX_IDS: usize = 100_000;
 
 /// Polls each connection that an enabled configuration uses.
 pub(super) async fn run(tickets: Arc<Tickets>) {
+    // Before the findings are listed, nobody knows whose an issue is.
+    tickets.context.readiness.wait(readiness::FINDINGS).await;
     let mut polls: HashMap<ObjectKey, Poll> = HashMap::new();
     loop {
         let wanted = tickets.intervals();
@@ -228,6 +231,9 @@ impl Tickets {
         if enabled(&ticket.configuration) {
             lock(&self.inbox).insert(ticket.clone(), issue);
             self.queue.push(WorkKey::Ticket(ticket), Lane::Normal);
+        } else {
+            // Nothing flows now; once it does again, this issue is read.
+            lock(&self.memories).entry(ticket).or_default().suspect_lost = true;
         }
     }
 }

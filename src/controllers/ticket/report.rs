@@ -27,6 +27,9 @@ use super::observe::World;
 use super::queue::Lane;
 use super::{Tickets, lock};
 
+/// How often the id of a new issue is written in one pass; about twenty seconds.
+const MUST_ATTEMPTS: usize = 10;
+
 /// What became of a status write.
 enum Written {
     Done,
@@ -79,7 +82,8 @@ impl Tickets {
                     ..Memory::default()
                 };
             } else if memory.blocked.is_none() && memory.refusal.is_none() {
-                // What is known may have changed when the ticket is looked at again.
+                // What is known may have changed when the ticket is looked at again; what was not used is read again.
+                memory.suspect_lost |= memory.issue.present().is_some() && plan.members.is_empty();
                 memory.issue = IssueKnowledge::Unknown;
             }
         } else {
@@ -145,7 +149,7 @@ impl Tickets {
     ) -> bool {
         let mut current = Arc::clone(finding);
         let mut pause = Duration::from_millis(50);
-        loop {
+        for _ in 0..MUST_ATTEMPTS {
             let status = next(&current, report, self.clock.now());
             if current.status.as_ref() == Some(&status) {
                 return true;
@@ -168,6 +172,8 @@ impl Tickets {
                 Err(error) => tracing::warn!(%error, finding = %key, "the id of a new issue is not stored yet"),
             }
         }
+        // The process keeps the id; another pass goes on.
+        false
     }
 
     async fn patch_status(
@@ -258,6 +264,9 @@ impl Tickets {
         let span = SignedDuration::try_from(keep).unwrap_or_default();
         let horizon = self.clock.now().checked_sub(span).ok();
         lock(&self.memories).retain(|_, memory| !memory.rests() || memory.newest >= horizon);
+        let index = lock(&self.index);
+        lock(&self.written).retain(|key, _| index.get(key).is_some());
+        drop(index);
         lock(&self.released).retain(|_, (_, at)| at.elapsed() < keep);
     }
 }

@@ -60,6 +60,11 @@ pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
     {
         return release();
     }
+    match &configuration.state {
+        Some(Ok(_)) => {}
+        Some(Err(fault)) => return wait(format!("the configuration is not ready: {}", fault.message)),
+        None => return wait("the configuration has not been looked at yet".into()),
+    }
     let connection = match &seen.connection {
         Some(Ok(connection)) => connection,
         Some(Err(fault)) => return wait(format!("the connection is not ready: {}", fault.message)),

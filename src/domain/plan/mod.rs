@@ -20,7 +20,7 @@ use crate::api::{ConditionType, FINALIZER, Reason, SecurityFinding, State};
 use super::content::{Change, Desired};
 use super::fault::Fault;
 use super::identity::{Record, TicketKey};
-use super::memory::Memory;
+use super::memory::{Memory, later};
 use super::standing::reason_of;
 use super::status::reconcile_wish;
 use super::sync::finding_moved;
@@ -28,6 +28,9 @@ use super::sync::finding_moved;
 use deletion::decide_deletion;
 use keeping::decide_with_issue;
 use opening::decide_without_issue;
+
+/// Pause before findings that are being deleted are let go, once those that stay know the ticket.
+const HAND_OVER_PAUSE: Duration = Duration::from_secs(1);
 
 /// Time spans that creations are fenced with.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +100,11 @@ pub enum Step {
     FindAttempt {
         /// The record of the creation.
         record: Box<Record>,
+    },
+    /// Take note that the issue of a creation never came to be.
+    Settle {
+        /// Nonce of the creation.
+        nonce: String,
     },
     /// Stamp the record on every present member and create the issue.
     Create {
@@ -289,9 +297,21 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
             .iter()
             .any(|one| Record::of(one).is_some_and(|other| other.nonce == record.nonce))
     };
-    if leaving && record.as_ref().is_none_or(stands_on_present) {
+    let handed_over =
+        stored_ticket(seen.members, seen.key).is_none() || present.iter().any(|one| ticket_of(one, seen.key).is_some());
+    if leaving && handed_over && record.as_ref().is_none_or(stands_on_present) {
         return Plan::step(Step::Release { partial: true }, Verdict::Keep);
     }
+    let mut plan = decide_present(seen, &present, record, now);
+    if leaving && plan.steps.is_empty() {
+        // Those that stay are told of the ticket first; then the others are let go.
+        let soon = later(now, HAND_OVER_PAUSE);
+        plan.wake_at = Some(plan.wake_at.map_or(soon, |at| at.min(soon)));
+    }
+    plan
+}
+
+fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Option<Record>, now: Timestamp) -> Plan {
     let Some(configuration) = &seen.configuration else {
         return Plan::rest(Verdict::Stalled(
             Reason::ConfigurationNotFound,
@@ -304,7 +324,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
     let (desired, connection) = match usable(configuration, seen) {
         Ok(usable) => usable,
         Err(None) => return Plan::rest(Verdict::Keep),
-        Err(Some(fault)) => return Plan::rest(held_back(seen, &present, &fault)),
+        Err(Some(fault)) => return Plan::rest(held_back(seen, present, &fault)),
     };
     if dry_run(configuration.spec, seen) {
         return Plan::rest(preview(seen, configuration.spec, &desired));
@@ -313,8 +333,8 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
         return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
     }
     match issue_id(seen) {
-        None => decide_without_issue(seen, &present, &desired, connection, record, now),
-        Some(id) => decide_with_issue(seen, &present, configuration, &desired, connection, &id, now),
+        None => decide_without_issue(seen, present, &desired, connection, record, now),
+        Some(id) => decide_with_issue(seen, present, configuration, &desired, connection, &id, now),
     }
 }
 

@@ -25,9 +25,21 @@ pub(super) fn decide_without_issue(
 ) -> Plan {
     let memory = seen.memory;
     if let Some(record) = record {
+        if record.site.as_deref().is_some_and(|site| site != connection.cloud_id) {
+            let message = format!(
+                "an issue may have been created on site {}, the connection leads to site {}; nothing is created here \
+                 before that is known",
+                record.site.as_deref().unwrap_or_default(),
+                connection.cloud_id
+            );
+            return Plan::rest(Verdict::Stalled(Reason::SiteChanged, message));
+        }
         match pursue(seen, &record, connection.request_timeout, now) {
             Pursuit::Search(plan) | Pursuit::Wait(plan) => return plan,
-            Pursuit::NeverExecuted => {}
+            Pursuit::NeverExecuted => {
+                let verdict = Verdict::Waiting(Reason::Creating, "the creation never came to be".into());
+                return Plan::step(Step::Settle { nonce: record.nonce }, verdict);
+            }
         }
     }
     let nothing_to_open = present.iter().all(|finding| !is_open(finding.spec.state));

@@ -180,6 +180,7 @@ impl World {
             incarnation,
             label: self.key.label(INSTANCE),
             project: "SEC".into(),
+            site: Some("site".into()),
             highest: 0,
         };
         for at in 0..self.members.len() {
@@ -257,6 +258,10 @@ impl World {
                     attempt.searched = Some(begun);
                     attempt.searches += 1;
                 }
+            }
+            Step::Settle { nonce } => {
+                self.memory.settled = Some(nonce.clone());
+                self.memory.attempt = None;
             }
             Step::Create { incarnation } => return self.create(*incarnation),
             Step::Read { id } => self.read(id),
