@@ -42,6 +42,8 @@ vocabulary! {
         DuplicatesFound,
         /// The workflow has no way from the issue's status to the wanted one.
         TransitionBlocked,
+        /// The issue was opened without the assignee that was asked for.
+        AssigneeNotSet,
     }
 }
 
@@ -107,6 +109,8 @@ vocabulary! {
         StatusNotFound,
         /// Jira requires fields that this configuration does not fill.
         RequiredFieldsMissing,
+        /// A field of the configuration does not exist, or Jira would refuse its value.
+        FieldInvalid,
         /// Two configurations have the same identity.
         IdentityTaken,
         /// A template has an error; the message names part, line and variable.
@@ -163,6 +167,8 @@ vocabulary! {
         TransitionBlocked,
         /// More than one issue carries the same identity.
         DuplicatesFound,
+        /// The issue was opened without the assignee that was asked for.
+        AssigneeNotSet,
         /// The finding is being deleted.
         Deleting,
         /// The finding was deleted and its issue could not be closed in time; it is left open.

@@ -4,6 +4,7 @@
 
 pub mod common;
 pub mod conditions;
+pub mod fields;
 pub mod jira_connection;
 pub mod security_finding;
 pub mod template;

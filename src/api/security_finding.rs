@@ -305,6 +305,9 @@ pub struct TicketWishes {
     /// Use this configuration, whatever the selectors say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_ref: Option<ConfigurationRef>,
+    /// Who is to work on the issue, in place of the configuration's `assignee`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<super::fields::Assignee>,
 }
 
 /// Whether a ticket is opened for a finding.
@@ -465,6 +468,9 @@ pub struct SyncBase {
     /// For each field the operator keeps, a short hash of the value it last wrote.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// For each list that people add to as well, what the operator last put there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, Vec<String>>,
     /// How often the operator had moved the issue at that time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pushes: u32,

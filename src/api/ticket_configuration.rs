@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{NamespaceSelection, Period, Severity, State};
+use super::fields::{Assignee, Fields};
 use super::security_finding::Category;
 use super::template::Template;
 
@@ -91,6 +92,9 @@ pub struct TicketConfigurationSpec {
     /// What to put into the fields of an issue.
     #[serde(default)]
     pub fields: Fields,
+    /// Who is to work on the issues. Absent: what the project does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Assignee>,
     /// From severity to Jira priority. Absent: no priority is sent.
     #[serde(default)]
     pub priority: Priority,
@@ -165,17 +169,6 @@ pub struct FindingSelector {
     /// Take only findings created after this moment; older ones are left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_after: Option<Time>,
-}
-
-/// What to put into the fields of an issue.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Fields {
-    /// Labels every issue carries, besides the operator's own. People's labels are left alone. Labels that begin with
-    /// `jfo-` or `jira-findings-` belong to the operator and are dropped.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 100), regex(pattern = r"^\S+$")), extend("x-kubernetes-list-type" = "set"))]
-    pub labels: Vec<String>,
 }
 
 /// How the priority of an issue is chosen.

@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use crate::api::ticket_configuration::FindingCounts;
 use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfiguration, TicketConfigurationSpec};
 pub use crate::domain::fault::Fault;
+use crate::domain::fields::TypedFields;
 use crate::domain::render::template::Compiled as Template;
 use crate::jira::{Gateway, Metadata, ProjectMeta};
 
@@ -116,6 +117,8 @@ pub struct ResolvedConfiguration {
     pub project: Arc<ProjectMeta>,
     /// How the texts of its issues are made, when the spec says how.
     pub template: Option<Arc<Template>>,
+    /// The fields of the spec, as Jira takes them.
+    pub fields: TypedFields,
     /// Something worth telling that hinders nothing, for the Ready condition.
     pub remark: Option<String>,
 }

@@ -26,8 +26,10 @@ use crate::api::{
     ConditionType, FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec,
 };
 use crate::domain::configuration::{self, Problem};
+use crate::domain::fields;
 use crate::domain::render::template::{self, Compiled as Template};
 use crate::domain::standing::{self, Progress, Standing, reason_of, status_patch};
+use crate::jira::{Assignable, JiraError, MetadataError};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::readiness;
 use crate::runtime::shutdown::Shutdown;
@@ -279,28 +281,28 @@ impl Controller {
         if asked_for || refused_before {
             connection.metadata.invalidate(&spec.project_key);
         }
-        let found = connection.metadata.resolve(&spec.project_key, &spec.issue_type).await;
+        let found = look_up(spec, &connection).await;
         let before = memory.take();
         let known = before.as_ref().filter(|memory| memory.generation == generation);
         let known = known.and_then(|memory| memory.result.as_ref().ok()?.template.clone());
         let template = self.template(object, known).await;
-        let result = found
-            .map_err(|error| configuration::lookup_problem(&error))
-            .and_then(|project| {
-                let remark = configuration::check(spec, &project)?;
-                let template = template?;
-                let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
-                // Tickets are woken by another Arc: the same words are no reason.
-                let kept = old.filter(|old| {
-                    old.remark == remark && old.template == template && configuration::same(&old.project, &project)
-                });
-                let fresh = || ResolvedConfiguration {
-                    project,
-                    template,
-                    remark,
-                };
-                Ok(kept.map_or_else(|| Arc::new(fresh()), Arc::clone))
+        let found = found.and_then(|fresh| {
+            Ok(ResolvedConfiguration {
+                template: template?,
+                ..fresh
+            })
+        });
+        let result = found.map(|fresh| {
+            let old = before.as_ref().and_then(|memory| memory.result.as_ref().ok());
+            // Tickets are woken by another Arc: the same words are no reason.
+            let kept = old.filter(|old| {
+                old.remark == fresh.remark
+                    && old.fields == fresh.fields
+                    && old.template == fresh.template
+                    && configuration::same(&old.project, &fresh.project)
             });
+            kept.map_or_else(|| Arc::new(fresh), Arc::clone)
+        });
         let same_generation = before.as_ref().is_some_and(|memory| memory.generation == generation);
         let failures = before
             .as_ref()
@@ -446,6 +448,36 @@ impl Controller {
         }
         Ok((Outcome::Changed, None))
     }
+}
+
+/// Looks up in Jira what a spec names.
+async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Result<ResolvedConfiguration, Problem> {
+    let metadata = &connection.metadata;
+    let unavailable = |error: JiraError| configuration::lookup_problem(&MetadataError::from(error));
+    let project = metadata
+        .resolve(&spec.project_key, &spec.issue_type)
+        .await
+        .map_err(|error| configuration::lookup_problem(&error))?;
+    let elsewhere = if fields::all_on_screen(&spec.fields, &project) {
+        Vec::new()
+    } else {
+        fields::elsewhere(&metadata.site_fields().await.map_err(unavailable)?, &project)
+    };
+    let fields = configuration::check_fields(spec, &project, &elsewhere)?;
+    let mut remarks = Vec::from_iter(configuration::check(spec, &project)?);
+    if let Some(wish) = &spec.assignee
+        && let Assignable::Refused(why) = metadata.assignee(&project.key, wish).await.map_err(unavailable)?
+    {
+        remarks.push(format!("issues are opened without assignee: {why}"));
+    }
+    // Whatever is read from now on can be compared.
+    connection.gateway.want_fields(fields.ids());
+    Ok(ResolvedConfiguration {
+        project,
+        template: None,
+        fields,
+        remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
+    })
 }
 
 impl Verdict {

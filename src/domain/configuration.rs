@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::fields::{self, FieldProblem, TypedFields};
 use super::standing::{Progress, Standing};
 use super::state::names_status;
 use crate::api::template::Preset;
@@ -13,13 +14,15 @@ use crate::jira::model::FieldMeta;
 use crate::jira::{MetadataError, ProjectMeta};
 
 /// Most allowed values that a message lists.
-const MAX_LISTED: usize = 10;
+pub(super) const MAX_LISTED: usize = 10;
 /// Most names that a status lists.
 const MAX_STATUS_NAMES: usize = 100;
 /// Fields the operator always sends.
 const ALWAYS_SENT: [&str; 5] = ["project", "issuetype", "summary", "description", "labels"];
 /// Field of the priority.
 const PRIORITY: &str = "priority";
+/// Field of the assignee.
+const ASSIGNEE: &str = "assignee";
 
 /// Why a configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,16 +187,41 @@ pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Op
     Ok(remark)
 }
 
+/// Types the fields of a spec for the project. `elsewhere` are fields that are not on its create screen.
+///
+/// # Errors
+///
+/// When a field does not exist there, or Jira would refuse its value.
+pub fn check_fields(
+    spec: &TicketConfigurationSpec,
+    project: &ProjectMeta,
+    elsewhere: &[FieldMeta],
+) -> Result<TypedFields, Problem> {
+    fields::resolve(&spec.fields, project, elsewhere).map_err(|problems| {
+        let told: Vec<String> = problems
+            .iter()
+            .map(|FieldProblem { field, message }| format!("{field}: {message}"))
+            .collect();
+        Problem::stalled(Reason::FieldInvalid, told.join("; "))
+    })
+}
+
 fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Problem> {
-    let missing: Vec<String> = required(spec, project).map(describe).collect();
+    let filled = |field: &&FieldMeta| {
+        fields::fills(&spec.fields, field) || (spec.assignee.is_some() && field.field_id == ASSIGNEE)
+    };
+    let missing: Vec<String> = required(spec, project)
+        .filter(|field| !filled(field))
+        .map(describe)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     Err(Problem::stalled(
         Reason::RequiredFieldsMissing,
         format!(
-            "Jira requires fields for {} in {} that this configuration does not fill: {}. Make them optional in the \
-             project's field configuration, give them a default, or choose another issue type",
+            "Jira requires fields for {} in {} that this configuration does not fill: {}. Fill them in spec.fields, make \
+             them optional in the project's field configuration, give them a default, or choose another issue type",
             project.issue_type.name,
             project.key,
             missing.join("; "),
@@ -344,14 +372,14 @@ pub fn usable(spec: &TicketConfigurationSpec, project: &ProjectMeta, dry_run: bo
     }
 }
 
-fn value_name(value: &Value) -> Option<String> {
+pub(super) fn value_name(value: &Value) -> Option<String> {
     ["name", "value", "key", "id"]
         .iter()
         .find_map(|member| value.get(member)?.as_str())
         .map(str::to_owned)
 }
 
-fn value_id(value: &Value) -> Option<String> {
+pub(super) fn value_id(value: &Value) -> Option<String> {
     match value.get("id")? {
         Value::String(id) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
@@ -359,7 +387,7 @@ fn value_id(value: &Value) -> Option<String> {
     }
 }
 
-fn listed(names: &[String], most: usize) -> String {
+pub(super) fn listed(names: &[String], most: usize) -> String {
     let shown = names
         .iter()
         .take(most)

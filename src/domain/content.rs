@@ -1,6 +1,6 @@
 //! What an issue should say, and what must be sent to make it say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use data_encoding::BASE32_NOPAD;
@@ -10,14 +10,18 @@ use sha2::{Digest, Sha256};
 use crate::api::security_finding::SyncBase;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
 use crate::api::{Reason, SecurityFinding, Severity, State};
-use crate::jira::ProjectMeta;
 use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue};
+use crate::jira::{Assignable, ProjectMeta};
 
 use super::fault::Fault;
+use super::fields::{Shape, TypedField, TypedFields, entry_value, has_entry};
 use super::identity::{PROPERTY, Property, TicketKey, instance_label, is_reserved_label};
 use super::plan::is_leaving;
 use super::render::{self, template::Compiled as Template};
 use super::state::is_open;
+
+/// Fields that the model of an issue has members for.
+const MODELLED: [&str; 4] = ["summary", "description", "priority", "labels"];
 
 /// What an issue should say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,16 +36,36 @@ pub struct Desired {
     pub labels: Vec<String>,
     /// Whether labels can be sent with the creation.
     pub labels_on_screen: bool,
-    /// Short hashes of the values above, by field.
+    /// The fields the configuration asks for besides these.
+    pub fields: Vec<TypedField>,
+    /// Of the lists among them that people add to as well, what is ours.
+    pub lists: BTreeMap<String, Vec<String>>,
+    /// Short hashes of the values above, by field; none of those lists.
     pub hashes: BTreeMap<String, String>,
     /// Hash over everything a refusal may be about; as long as it stays, the same refusal is to be expected.
     pub cause: String,
 }
 
 impl Desired {
+    /// With the fields the configuration asks for.
+    #[must_use]
+    pub fn with_fields(mut self, typed: &TypedFields, members: &[Arc<SecurityFinding>]) -> Self {
+        let shown = shown(members);
+        self.fields = typed.of(&shown, severity_of(&shown));
+        for field in &self.fields {
+            if field.shape == Shape::SharedList {
+                self.lists.insert(field.id.clone(), field.entries());
+            } else {
+                self.hashes.insert(field.id.clone(), field.hash());
+            }
+        }
+        self.cause = short_hash(format!("{}{:?}{:?}", self.cause, self.hashes, self.lists).as_bytes());
+        self
+    }
+
     /// Whether something differs from what was last written.
     pub fn differs_from(&self, base: &SyncBase) -> bool {
-        self.hashes != base.fields || self.labels != base.labels
+        self.hashes != base.fields || self.labels != base.labels || self.lists != base.lists
     }
 }
 
@@ -54,6 +78,17 @@ pub struct Change {
     pub add_labels: Vec<String>,
     /// Labels to take away.
     pub remove_labels: Vec<String>,
+    /// Entries to add to and to take from lists that people add to as well, by field.
+    pub lists: BTreeMap<String, Entries>,
+}
+
+/// Entries of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// To add.
+    pub add: Vec<String>,
+    /// To take away.
+    pub remove: Vec<String>,
 }
 
 impl Change {
@@ -66,6 +101,14 @@ impl Change {
         let mut update = Map::new();
         if !operations.is_empty() {
             update.insert("labels".to_owned(), Value::Array(operations));
+        }
+        for (field, entries) in &self.lists {
+            let add = entries.add.iter().map(|entry| json!({ "add": entry_value(entry) }));
+            let remove = entries
+                .remove
+                .iter()
+                .map(|entry| json!({ "remove": entry_value(entry) }));
+            update.insert(field.clone(), add.chain(remove).collect());
         }
         EditIssue {
             fields: self.fields.clone(),
@@ -93,6 +136,21 @@ impl Change {
         }
         issue.fields.labels.retain(|label| !self.remove_labels.contains(label));
         issue.fields.labels.extend(self.add_labels.iter().cloned());
+        for (id, value) in &self.fields {
+            if !MODELLED.contains(&id.as_str()) {
+                issue.fields.other.insert(id.clone(), value.clone());
+            }
+        }
+        for (id, entries) in &self.lists {
+            let list = issue.fields.other.entry(id.clone()).or_insert(Value::Null);
+            let mut kept: Vec<Value> = list.as_array().cloned().unwrap_or_default();
+            kept.retain(|one| {
+                let one = Value::Array(vec![one.clone()]);
+                !entries.remove.iter().any(|entry| has_entry(&one, entry))
+            });
+            kept.extend(entries.add.iter().map(|entry| entry_value(entry)));
+            *list = Value::Array(kept);
+        }
     }
 }
 
@@ -110,28 +168,14 @@ pub fn desired(
     instance: &str,
     key: &TicketKey,
 ) -> Result<Desired, Fault> {
-    let present: Vec<&SecurityFinding> = members
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|one| !is_leaving(one))
-        .collect();
-    let shown = if present.is_empty() {
-        members.iter().map(AsRef::as_ref).collect()
-    } else {
-        present
-    };
+    let shown = shown(members);
     let rendered = match template {
         Some(template) => template
             .render(&shown, &key.group)
             .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?,
         None => render::ticket(&shown),
     };
-    let open = shown.iter().filter(|finding| is_open(finding.spec.state));
-    let highest = open.map(|finding| finding.spec.severity).max();
-    let severity = highest
-        .or_else(|| shown.iter().map(|finding| finding.spec.severity).max())
-        .unwrap_or_default();
-    let priority = priority_id(spec, project, severity);
+    let priority = priority_id(spec, project, severity_of(&shown));
     let mut labels: Vec<String> = spec
         .fields
         .labels
@@ -157,9 +201,27 @@ pub fn desired(
         priority,
         labels,
         labels_on_screen: project.labels_on_screen(),
+        fields: Vec::new(),
+        lists: BTreeMap::new(),
         hashes,
         cause,
     })
+}
+
+/// The findings an issue speaks of: those that are being deleted only where no other is left.
+fn shown(members: &[Arc<SecurityFinding>]) -> Vec<&SecurityFinding> {
+    let all = || members.iter().map(AsRef::as_ref);
+    let present: Vec<&SecurityFinding> = all().filter(|one| !is_leaving(one)).collect();
+    if present.is_empty() { all().collect() } else { present }
+}
+
+/// The highest severity of those that are open, else of all.
+fn severity_of(shown: &[&SecurityFinding]) -> Severity {
+    let open = shown.iter().filter(|finding| is_open(finding.spec.state));
+    let highest = open.map(|finding| finding.spec.severity).max();
+    highest
+        .or_else(|| shown.iter().map(|finding| finding.spec.severity).max())
+        .unwrap_or_default()
 }
 
 /// The id of the priority for a severity; none without a remap, or where the project has no priorities.
@@ -194,12 +256,34 @@ pub fn creation(
     if let Some(id) = &desired.priority {
         fields.insert("priority".to_owned(), json!({ "id": id }));
     }
+    for field in desired.fields.iter().filter(|field| field.on_create) {
+        fields.insert(field.id.clone(), field.value.clone());
+    }
     // A new issue stands for an active finding; what differs from that is pushed afterwards.
     let property = Property::new(instance, key, incarnation, Some(State::Active));
     CreateIssue {
         fields,
         properties: vec![property_entry(&property)],
     }
+}
+
+/// Gives a creation its assignee. Returns why it gets none although one was asked for.
+pub fn assign(body: &mut CreateIssue, assignee: &Assignable, project: &ProjectMeta) -> Option<String> {
+    let value = match assignee {
+        Assignable::Refused(why) => return Some(format!("opened without assignee: {why}")),
+        Assignable::Nobody => Value::Null,
+        Assignable::Account(_) if project.field("assignee").is_none() => {
+            return Some(format!(
+                "opened without assignee: the create screen of {} in {} has no such field",
+                project.issue_type.name, project.key
+            ));
+        }
+        Assignable::Account(id) => json!({ "accountId": id }),
+    };
+    if project.field("assignee").is_some() {
+        body.fields.insert("assignee".to_owned(), value);
+    }
+    None
 }
 
 /// A property as it is sent.
@@ -212,8 +296,8 @@ pub fn property_entry(property: &Property) -> EntityProperty {
 
 /// What must be sent so that the issue says what it should; `None` when it does already.
 ///
-/// A field is sent only when what we want differs both from what we last wrote and from what is there. Summary and
-/// priority that a person changed since are left to that person; the description is ours.
+/// A field is sent only when what we want differs both from what we last wrote and from what is there. A field that a
+/// person changed since is left to that person; only the description is ours.
 pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Option<Change> {
     let mut change = Change::default();
     let last = |field: &str| base.and_then(|base| base.fields.get(field));
@@ -245,6 +329,15 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
     {
         change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
     }
+    for field in desired.fields.iter().filter(|field| field.shape != Shape::SharedList) {
+        // One that was not read, or that the issue does not have, is sent, so that Jira tells what is wrong with it.
+        let actual = issue.fields.other.get(&field.id).map(|actual| field.hash_of(actual));
+        let theirs = actual.is_some() && last(&field.id).is_some() && last(&field.id) != actual.as_ref();
+        if moved(&field.id) && actual.as_ref() != desired.hashes.get(&field.id) && !theirs {
+            change.fields.insert(field.id.clone(), field.value.clone());
+        }
+    }
+    change.lists = list_changes(desired, base, issue);
     let there = |label: &String| issue.fields.labels.contains(label);
     let ours_before: &[String] = base.map_or(&[], |base| &base.labels);
     // Our own two are always put back; others only when they are new, as a person may have taken them away.
@@ -258,6 +351,45 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
         .filter(|label| !desired.labels.contains(label) && there(label));
     change.remove_labels = gone.cloned().collect();
     (change != Change::default()).then_some(change)
+}
+
+/// What a new issue still lacks of what its create screen does not take.
+pub fn completion(desired: &Desired, issue: &Issue) -> Option<Change> {
+    let later: Vec<TypedField> = desired
+        .fields
+        .iter()
+        .filter(|field| !field.on_create)
+        .cloned()
+        .collect();
+    let all = change(desired, None, issue)?;
+    let of_later = |id: &String| later.iter().any(|field| field.id == *id);
+    let rest = Change {
+        fields: all.fields.into_iter().filter(|(id, _)| of_later(id)).collect(),
+        lists: all.lists.into_iter().filter(|(id, _)| of_later(id)).collect(),
+        ..Change::default()
+    };
+    (rest != Change::default()).then_some(rest)
+}
+
+/// Entries are added when they are new, as a person may have taken the others away, and taken away when they are no
+/// longer wished for.
+fn list_changes(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> BTreeMap<String, Entries> {
+    let none = BTreeMap::new();
+    let before = base.map_or(&none, |base| &base.lists);
+    let ids: BTreeSet<&String> = desired.lists.keys().chain(before.keys()).collect();
+    let entries = ids.into_iter().map(|id| {
+        let ours = |lists: &BTreeMap<String, Vec<String>>| lists.get(id).cloned().unwrap_or_default();
+        let (wanted, old) = (ours(&desired.lists), ours(before));
+        let there = |entry: &String| issue.fields.other.get(id).is_some_and(|list| has_entry(list, entry));
+        let add = wanted.iter().filter(|entry| !old.contains(entry) && !there(entry));
+        let remove = old.iter().filter(|entry| !wanted.contains(entry) && there(entry));
+        let entries = Entries {
+            add: add.cloned().collect(),
+            remove: remove.cloned().collect(),
+        };
+        (id.clone(), entries)
+    });
+    entries.filter(|(_, entries)| *entries != Entries::default()).collect()
 }
 
 fn hash_of_document(document: &Value) -> String {
@@ -321,6 +453,60 @@ mod tests {
         assert_eq!(there.fields.labels, ["jfo-a", "theirs", "api"]);
         assert_eq!(change(&new, Some(&base(&new)), &there), None);
         assert_eq!(change(&new, Some(&base(&old)), &there), None);
+    }
+
+    #[test]
+    fn typed_fields_follow_the_configuration_and_leave_people_alone() {
+        let typed = |team: &str, components: Value| TypedFields {
+            fields: vec![
+                TypedField {
+                    id: "customfield_1".into(),
+                    value: json!({"id": team}),
+                    ..TypedField::default()
+                },
+                TypedField {
+                    id: "components".into(),
+                    value: components,
+                    shape: Shape::SharedList,
+                    on_create: true,
+                },
+            ],
+            due_date: None,
+        };
+        let with = |typed: &TypedFields| desired("s", &[]).with_fields(typed, &[]);
+        let old = with(&typed("1", json!([{"id": "10"}, {"id": "11"}])));
+        let new = with(&typed("2", json!([{"id": "11"}, {"id": "12"}])));
+        let written = SyncBase {
+            lists: old.lists.clone(),
+            ..base(&old)
+        };
+        assert!(new.differs_from(&written) && !old.differs_from(&written));
+        let mut there = issue("s", &[]);
+        let team = |id: &str| json!({"id": id, "value": "a team"});
+        there.fields.other.insert("customfield_1".into(), team("1"));
+        there.fields.other.insert(
+            "components".into(),
+            json!([{"id": "10", "name": "a"}, {"id": "11", "name": "b"}, {"id": "99", "name": "theirs"}]),
+        );
+        assert_eq!(change(&old, Some(&written), &there), None);
+        let sent = change(&new, Some(&written), &there).unwrap();
+        assert_eq!(
+            Value::Object(sent.fields.clone()),
+            json!({"customfield_1": {"id": "2"}})
+        );
+        assert_eq!(
+            Value::Object(sent.edit().update),
+            json!({"components": [{"add": {"id": "12"}}, {"remove": {"id": "10"}}]})
+        );
+        let mut edited = there.clone();
+        sent.apply_to(&mut there);
+        assert_eq!(change(&new, Some(&written), &there), None);
+        edited.fields.other.insert("customfield_1".into(), team("7"));
+        let sent = change(&new, Some(&written), &edited).unwrap();
+        assert!(sent.fields.is_empty(), "a person chose another team");
+        let left = completion(&new, &issue("s", &[])).unwrap();
+        assert_eq!(left.fields.keys().collect::<Vec<_>>(), ["customfield_1"]);
+        assert!(left.lists.is_empty(), "components are on the create screen");
     }
 
     #[test]

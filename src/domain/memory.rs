@@ -113,6 +113,8 @@ pub struct Memory {
     pub blocked: Option<Blocked>,
     /// A failure that passes.
     pub trouble: Option<Trouble>,
+    /// Why the issue was opened without the assignee that was asked for.
+    pub assignee_missing: Option<String>,
     /// The comment that explains a close was posted, or found.
     pub close_commented: bool,
     /// The newest `updated` of the issue that was seen; an older copy of it is not believed.

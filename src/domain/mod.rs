@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod connection;
 pub mod content;
 pub mod fault;
+pub mod fields;
 pub mod identity;
 pub mod memory;
 pub mod plan;

@@ -36,6 +36,10 @@ pub struct TicketReport<'a> {
     pub shared: Option<&'a Ticket>,
     /// Keys of other issues with the same identity; `None` where they were not looked for.
     pub duplicates: Option<&'a [String]>,
+    /// Why the issue was opened without the assignee that was asked for, right after that.
+    pub assignee_missing: Option<&'a str>,
+    /// Whether an account is asked for as assignee.
+    pub assignee_wished: bool,
 }
 
 /// What is reported of one finding.
@@ -115,6 +119,9 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
                 message.clone(),
             ));
         }
+        if let Some(message) = report.ticket.and_then(|ticket| assignee_missing(finding, ticket)) {
+            wanted.push((ConditionType::AssigneeNotSet, true, Reason::AssigneeNotSet, message));
+        }
         status.conditions = conditions(&status.conditions, wanted, generation, now);
     }
     status
@@ -128,6 +135,24 @@ pub fn reconcile_wish(finding: &SecurityFinding) -> Option<&str> {
         .as_ref()?
         .get(RECONCILE_ANNOTATION)
         .map(String::as_str)
+}
+
+/// Why the issue has not the assignee that was asked for when it was opened. What was said then stands until somebody is
+/// assigned, or nobody is asked for any more.
+fn assignee_missing(finding: &SecurityFinding, ticket: &TicketReport<'_>) -> Option<String> {
+    if let Some(message) = ticket.assignee_missing {
+        return Some(message.to_owned());
+    }
+    let assigned = ticket
+        .issue
+        .present()
+        .is_some_and(|issue| issue.fields.assignee.is_some());
+    if assigned || !ticket.assignee_wished {
+        return None;
+    }
+    let conditions = finding.status.iter().flat_map(|status| &status.conditions);
+    let mut told = conditions.filter(|one| one.type_ == ConditionType::AssigneeNotSet.as_str());
+    told.next().map(|condition| condition.message.clone())
 }
 
 /// The kstatus conditions of a verdict: `Ready` always, `Reconciling` or `Stalled` only while true.
@@ -346,6 +371,8 @@ mod tests {
                 base_url: Some("https://acme.test"),
                 shared: None,
                 duplicates: None,
+                assignee_missing: None,
+                assignee_wished: false,
             };
             finding.status = Some(next(
                 &finding,

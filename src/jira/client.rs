@@ -16,7 +16,7 @@ use super::error::JiraError;
 use super::limiter::Limiter;
 use super::model::{
     Comment, CreateIssue, CreatedIssue, EditIssue, EntityProperty, FieldMeta, Issue, IssueTypeMeta, IssueTypeStatuses,
-    Priority, Project, ServerInfo, Transition, User,
+    Priority, Project, ServerInfo, SiteField, Transition, User,
 };
 use super::stats::CallStats;
 use super::transport::{ClientBuildError, ConnectionFault, Op, Transport};
@@ -223,6 +223,11 @@ impl JiraClient {
         let path = ["issue", "createmeta", project, "issuetypes", issue_type_id];
         self.pages("create_fields", &path, &[], 200, &["fields", "results", "values"])
             .await
+    }
+
+    /// All fields of the site, on whatever screen they are (`GET /field`).
+    pub async fn site_fields(&self) -> Result<Vec<SiteField>, JiraError> {
+        self.get("site_fields", &["field"], &[]).await
     }
 
     /// Priorities of a project (`GET /priority/search`, all pages). A scoped token needs `manage:jira-configuration`

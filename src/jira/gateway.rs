@@ -8,7 +8,7 @@
 //!
 //! Writes are not merged; they go through [`Gateway::client`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,7 +69,11 @@ struct Inner {
     reads: Batcher<String, Option<Issue>>,
     projects: Mutex<HashMap<String, Arc<ProjectReads>>>,
     numbers: Arc<Numbers>,
+    extra: Extra,
 }
+
+/// Fields to read besides [`READ_FIELDS`].
+type Extra = Arc<Mutex<BTreeSet<String>>>;
 
 /// Requests that can only share a call within one project.
 #[derive(Debug)]
@@ -124,6 +128,7 @@ impl Gateway {
     /// Starts the tasks; must be called within a tokio runtime.
     pub fn new(client: JiraClient) -> Self {
         let numbers = Arc::new(Numbers::default());
+        let extra = Extra::default();
         let look_ups = {
             let (client, numbers) = (client.clone(), Arc::clone(&numbers));
             Batcher::spawn(LOOK_UP_WINDOW, LABELS_PER_SEARCH, move |labels| {
@@ -132,10 +137,10 @@ impl Gateway {
             })
         };
         let reads = {
-            let (client, numbers) = (client.clone(), Arc::clone(&numbers));
+            let (client, numbers, extra) = (client.clone(), Arc::clone(&numbers), Arc::clone(&extra));
             Batcher::spawn(Duration::ZERO, BULK_FETCH_MAX, move |ids| {
-                let (client, numbers) = (client.clone(), Arc::clone(&numbers));
-                async move { read_all(&client, &numbers, ids).await }
+                let (client, numbers, extra) = (client.clone(), Arc::clone(&numbers), Arc::clone(&extra));
+                async move { read_all(&client, &numbers, &extra, ids).await }
             })
         };
         let projects = Mutex::default();
@@ -146,6 +151,7 @@ impl Gateway {
                 reads,
                 projects,
                 numbers,
+                extra,
             }),
         }
     }
@@ -170,7 +176,16 @@ impl Gateway {
     /// Many issues by id, 100 a call, beside the queue of single reads so that a sweep delays nobody. Every id asked
     /// for is in the answer.
     pub async fn read_issues(&self, ids: Vec<String>) -> Result<HashMap<String, Option<Issue>>, JiraError> {
-        read_all(&self.inner.client, &self.inner.numbers, ids).await
+        read_all(&self.inner.client, &self.inner.numbers, &self.inner.extra, ids).await
+    }
+
+    /// From now on, reads bring these fields too, in [`IssueFields::other`](super::model::IssueFields::other).
+    pub fn want_fields<I>(&self, ids: I)
+    where
+        I: IntoIterator<Item = String>,
+    {
+        let mut extra = self.inner.extra.lock().unwrap_or_else(PoisonError::into_inner);
+        extra.extend(ids.into_iter().filter(|id| !READ_FIELDS.contains(&id.as_str())));
     }
 
     /// Looks for issues of ours among all keys of a project after number `after`, by reading them until 300 in a row
@@ -307,11 +322,17 @@ async fn find_by_labels(
 async fn read_all(
     client: &JiraClient,
     numbers: &Numbers,
+    extra: &Extra,
     ids: Vec<String>,
 ) -> Result<HashMap<String, Option<Issue>>, JiraError> {
+    let extra = extra.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let fields: Vec<&str> = READ_FIELDS
+        .into_iter()
+        .chain(extra.iter().map(String::as_str))
+        .collect();
     let is_id = |id: &String| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     let (ids, mut singly): (Vec<String>, Vec<String>) = ids.into_iter().partition(is_id);
-    let fetched = client.bulk_fetch(&ids, &READ_FIELDS, &[ISSUE_PROPERTY]).await?;
+    let fetched = client.bulk_fetch(&ids, &fields, &[ISSUE_PROPERTY]).await?;
     numbers.note(&fetched.issues);
     let mut found: HashMap<String, Option<Issue>> = ids.into_iter().map(|id| (id, None)).collect();
     for issue in fetched.issues {
@@ -324,7 +345,7 @@ async fn read_all(
             .filter(|id| found.get(id).is_some_and(Option::is_none)),
     );
     for id in singly {
-        let issue = match client.get_issue(&id, &READ_FIELDS, &[ISSUE_PROPERTY]).await {
+        let issue = match client.get_issue(&id, &fields, &[ISSUE_PROPERTY]).await {
             Ok(issue) => Some(issue),
             Err(JiraError::NotFound { .. }) => None,
             Err(error) => return Err(error),

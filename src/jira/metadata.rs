@@ -9,7 +9,13 @@ use tokio::time::Instant;
 
 use super::client::JiraClient;
 use super::error::JiraError;
-use super::model::{FieldMeta, IssueTypeMeta, Priority, StatusDetails};
+use super::model::{FieldMeta, IssueTypeMeta, Priority, SiteField, StatusDetails, User};
+use crate::api::fields::Assignee;
+
+/// How long an answer to "who is this, and may issues be assigned to them" is good for.
+const ASSIGNEE_MAX_AGE: Duration = Duration::from_mins(10);
+/// Most such answers that are kept.
+const MAX_ASSIGNEES: usize = 10_000;
 
 /// Fields that a create always has, or that Jira fills with the caller.
 const ALWAYS_GIVEN: [&str; 4] = ["project", "issuetype", "summary", "reporter"];
@@ -100,7 +106,19 @@ pub enum MetadataError {
     Jira(#[from] JiraError),
 }
 
+/// Whom a wish for an assignee means in a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assignable {
+    /// The account with this id.
+    Account(String),
+    /// Nobody.
+    Nobody,
+    /// It cannot be fulfilled; who was meant and why, for people.
+    Refused(String),
+}
+
 type ProjectAndType = (String, String);
+type ProjectAndWish = (String, Assignee);
 type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, T)>>>;
 
 /// The cache. Cheap to clone; clones share it. Whoever asks first asks Jira, everyone else waits for that answer.
@@ -109,6 +127,8 @@ pub struct Metadata {
     client: JiraClient,
     max_age: Duration,
     projects: Arc<Mutex<HashMap<ProjectAndType, Slot<Arc<ProjectMeta>>>>>,
+    site_fields: Slot<Arc<Vec<SiteField>>>,
+    assignees: Arc<Mutex<HashMap<ProjectAndWish, Slot<Assignable>>>>,
 }
 
 impl Metadata {
@@ -118,6 +138,8 @@ impl Metadata {
             client,
             max_age,
             projects: Arc::default(),
+            site_fields: Arc::default(),
+            assignees: Arc::default(),
         }
     }
 
@@ -139,13 +161,90 @@ impl Metadata {
         Ok(meta)
     }
 
-    /// Forgets what is known of a project.
+    /// Forgets what is known of a project, its assignees and the site's fields.
     pub fn invalidate(&self, project_key: &str) {
         // An answer that is being fetched meanwhile stays with those who wait for it; its slot is not found again.
         self.projects
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|(key, _), _| key != project_key);
+        self.assignees
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(key, _), _| key != project_key);
+        // Where it is locked, it is being asked for.
+        if let Ok(mut fields) = self.site_fields.try_lock() {
+            *fields = None;
+        }
+    }
+
+    /// All fields of the site, for those that are not on a create screen.
+    pub async fn site_fields(&self) -> Result<Arc<Vec<SiteField>>, JiraError> {
+        let mut entry = self.site_fields.lock().await;
+        if let Some((at, fields)) = &*entry
+            && at.elapsed() < self.max_age
+        {
+            return Ok(Arc::clone(fields));
+        }
+        let fields = Arc::new(self.client.site_fields().await?);
+        *entry = Some((Instant::now(), Arc::clone(&fields)));
+        Ok(fields)
+    }
+
+    /// Whom a wish means, and whether issues of the project can be assigned to them.
+    pub async fn assignee(&self, project_key: &str, wish: &Assignee) -> Result<Assignable, JiraError> {
+        if wish.unassigned == Some(true) {
+            return Ok(Assignable::Nobody);
+        }
+        let slot = self.assignee_slot(project_key, wish);
+        let mut entry = slot.lock().await;
+        if let Some((at, known)) = &*entry
+            && at.elapsed() < ASSIGNEE_MAX_AGE
+        {
+            return Ok(known.clone());
+        }
+        let found = match self.find_assignee(project_key, wish).await {
+            Err(error @ (JiraError::Forbidden { .. } | JiraError::NotFound { .. } | JiraError::Rejected { .. })) => {
+                Assignable::Refused(format!("{}: {error}", named(wish)))
+            }
+            found => found?,
+        };
+        *entry = Some((Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    /// Takes note that Jira refused an assignee after all.
+    pub async fn refuse_assignee(&self, project_key: &str, wish: &Assignee, why: &str) {
+        let slot = self.assignee_slot(project_key, wish);
+        *slot.lock().await = Some((Instant::now(), Assignable::Refused(format!("{}: {why}", named(wish)))));
+    }
+
+    fn assignee_slot(&self, project_key: &str, wish: &Assignee) -> Slot<Assignable> {
+        let mut assignees = self.assignees.lock().unwrap_or_else(PoisonError::into_inner);
+        if assignees.len() >= MAX_ASSIGNEES {
+            assignees.clear();
+        }
+        Arc::clone(assignees.entry((project_key.to_owned(), wish.clone())).or_default())
+    }
+
+    async fn find_assignee(&self, project_key: &str, wish: &Assignee) -> Result<Assignable, JiraError> {
+        if let Some(account) = &wish.account_id {
+            let assignable = self.client.is_assignable(project_key, account).await?;
+            return Ok(if assignable {
+                Assignable::Account(account.clone())
+            } else {
+                let why = "there is no such account, or issues of this project cannot be assigned to it";
+                Assignable::Refused(format!("{}: {why}", named(wish)))
+            });
+        }
+        let Some(email) = &wish.email else {
+            return Ok(Assignable::Refused("the wish names nobody".to_owned()));
+        };
+        let found = self.client.assignable_users(project_key, email).await?;
+        Ok(match by_email(&found, email) {
+            Ok(account) => Assignable::Account(account.to_owned()),
+            Err(why) => Assignable::Refused(format!("{}: {why}", named(wish))),
+        })
     }
 
     async fn fetch(&self, project_key: &str, wanted: &str) -> Result<ProjectMeta, MetadataError> {
@@ -215,5 +314,48 @@ impl Metadata {
             priorities: priorities.unwrap_or_default(),
             key,
         })
+    }
+}
+
+/// The one account of an address: the one that shows it, else the only one that hides its own (T22).
+fn by_email<'a>(found: &'a [User], email: &str) -> Result<&'a str, &'static str> {
+    if let Some(user) = found.iter().find(|user| user.email_address.eq_ignore_ascii_case(email)) {
+        return Ok(&user.account_id);
+    }
+    let mut hidden = found.iter().filter(|user| user.email_address.is_empty());
+    match (hidden.next(), hidden.next()) {
+        (Some(user), None) => Ok(&user.account_id),
+        (Some(_), Some(_)) => Err("several accounts match and hide their addresses; give the accountId"),
+        (None, _) => Err(
+            "no account with this address can be assigned issues of this project, or the operator's account may not \
+             browse users; try the accountId",
+        ),
+    }
+}
+
+fn named(wish: &Assignee) -> &str {
+    wish.email
+        .as_deref()
+        .or(wish.account_id.as_deref())
+        .unwrap_or("unassigned")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_means_one_account_or_none() {
+        let user = |id: &str, email: &str| User {
+            account_id: id.into(),
+            email_address: email.into(),
+            ..User::default()
+        };
+        let shown = [user("a", "x@acme.test"), user("b", "Mia@acme.test")];
+        assert_eq!(by_email(&shown, "mia@acme.test"), Ok("b"));
+        assert_eq!(by_email(&[user("a", "")], "mia@acme.test"), Ok("a"));
+        assert!(by_email(&[user("a", "other@acme.test")], "mia@acme.test").is_err());
+        assert!(by_email(&[user("a", ""), user("b", "")], "mia@acme.test").is_err());
+        assert!(by_email(&[], "mia@acme.test").is_err());
     }
 }

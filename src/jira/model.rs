@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// An account (`/myself`, assignees, comment authors). E-mail addresses are hidden by privacy settings, so none is kept.
+/// An account (`/myself`, assignees, comment authors).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct User {
@@ -22,6 +22,9 @@ pub struct User {
     /// Name for people; not unique.
     #[serde(deserialize_with = "or_default")]
     pub display_name: String,
+    /// Hidden by the privacy settings of many: then absent or empty.
+    #[serde(deserialize_with = "or_default")]
+    pub email_address: String,
     /// Whether the account may log in and be assigned.
     #[serde(deserialize_with = "or_default")]
     pub active: bool,
@@ -132,6 +135,30 @@ pub struct FieldSchema {
     pub custom: Option<String>,
     /// Number of a custom field.
     pub custom_id: Option<i64>,
+}
+
+/// A field of the site (`GET /field`), on whatever screen it is.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SiteField {
+    /// Id such as `summary` or `customfield_10010`.
+    #[serde(deserialize_with = "or_default")]
+    pub id: String,
+    /// Name for people; not unique.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// What a value looks like; fields that nobody can write have none.
+    pub schema: Option<FieldSchema>,
+    /// The one project that has it, for fields of team-managed projects.
+    pub scope: Option<FieldScope>,
+}
+
+/// Where a field is to be found.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct FieldScope {
+    /// The project.
+    pub project: Option<Project>,
 }
 
 /// The one property of a status that is the same on every site.

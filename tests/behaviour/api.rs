@@ -54,6 +54,18 @@ async fn good_objects(world: World) -> Outcome {
             json!({"identity": "security/old-name", "deletionTimeout": "1d"}),
         ),
         (
+            "TicketConfiguration",
+            json!({"fields": {"components": ["a"], "dueDate": {"Critical": "7d"}, "parent": "SEC-1", "custom": [
+                {"field": "Team", "value": "Web"}, {"field": "Odd", "json": {"any": ["thing", {"deep": 1}]}},
+                {"field": "Regions", "json": ["a", "b"]}, {"field": "Score", "json": 7}]},
+                "assignee": {"email": "mia@acme.test"}}),
+        ),
+        ("TicketConfiguration", json!({"assignee": {"unassigned": true}})),
+        (
+            "SecurityFinding",
+            json!({"ticket": {"assignee": {"accountId": "712020:ab-c"}}}),
+        ),
+        (
             "SecurityFinding",
             json!({"severity": "Critical", "state": "AcceptedRisk", "asset": {"port": 443}}),
         ),
@@ -127,6 +139,41 @@ async fn bad_objects(world: World) -> Outcome {
             json!({"statusSync": {"mapping": [
                 {"state": "Active", "jiraStatuses": ["A"]}, {"state": "Active", "jiraStatuses": ["B"]}]}}),
             "Duplicate",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"fields": {"custom": [{"field": "Team", "value": "a", "json": 1}]}}),
+            "spec.fields.custom[0]",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"fields": {"custom": [{"field": "Team"}]}}),
+            "spec.fields.custom[0]",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"fields": {"custom": [{"field": "Team", "value": "a"}, {"field": "Team", "value": "b"}]}}),
+            "Duplicate",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"fields": {"dueDate": {"High": "soon"}}}),
+            "spec.fields.dueDate.High",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"assignee": {"email": "mia@acme.test", "unassigned": true}}),
+            "assignee must have exactly one of: accountId, email, unassigned",
+        ),
+        (
+            "TicketConfiguration",
+            json!({"assignee": {"unassigned": false}}),
+            "unassigned must be true or absent",
+        ),
+        (
+            "SecurityFinding",
+            json!({"ticket": {"assignee": {"email": "nobody"}}}),
+            "spec.ticket.assignee.email",
         ),
         ("SecurityFinding", json!({"title": ""}), "spec.title"),
         ("SecurityFinding", json!({"severity": "Apocalyptic"}), "spec.severity"),

@@ -7,6 +7,7 @@ mod api;
 mod connection;
 mod crash;
 mod deletion;
+mod fields;
 mod process;
 mod refusals;
 mod sync;
@@ -30,6 +31,7 @@ fn main() {
         crash::tests(),
         deletion::tests(),
         process::tests(),
+        fields::tests(),
         refusals::tests(),
         sync::tests(),
         templates::tests(),

@@ -11,6 +11,7 @@ use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::api::fields::Assignee;
 use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
 use crate::controllers::registry::Connection;
 use crate::domain::content;
@@ -20,7 +21,7 @@ use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, l
 use crate::domain::plan::{Step, has_finalizer, is_leaving, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
-use crate::jira::{Executed, JiraError};
+use crate::jira::{Assignable, Executed, JiraError};
 
 use super::observe::{Member, World};
 use super::{Tickets, lock};
@@ -56,7 +57,7 @@ impl Tickets {
             Step::LookUp => self.look_up(key, memory, world, &connection).await,
             Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
             Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
-            Step::Read { id } => read(memory, &connection, id, self.clock.now()).await,
+            Step::Read { id } => read(memory, world, &connection, id, self.clock.now()).await,
             Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
                 Ok(()) => {
                     if let IssueKnowledge::Present(issue) = &mut memory.issue {
@@ -188,6 +189,13 @@ impl Tickets {
         let settings = &self.context.settings;
         let project = &resolved.project;
         let client = connection.gateway.client();
+        let assignee = match world.assignee() {
+            Some(wish) => match self.assignable(memory, world, connection, wish).await {
+                Some(assignable) => Some((wish, assignable)),
+                None => return false,
+            },
+            None => None,
+        };
         let slot = async {
             let highest = connection.gateway.highest_known(&project.key).await?;
             let permit = client.create_permit(&project.key).await?;
@@ -238,7 +246,11 @@ impl Tickets {
             memory.settled = Some(record.nonce);
             return true;
         }
-        let body = content::creation(desired, project, &settings.instance_id, key, incarnation);
+        let mut body = content::creation(desired, project, &settings.instance_id, key, incarnation);
+        memory.assignee_missing = match &assignee {
+            Some((_, assignable)) => content::assign(&mut body, assignable, project),
+            None => None,
+        };
         match client.create_issue(permit, &body).await {
             Ok(created) => {
                 tracing::info!(ticket = %key, issue = %created.key, findings = %names(world), "created an issue");
@@ -260,6 +272,11 @@ impl Tickets {
                 if error.executed() == Executed::No {
                     memory.settled = Some(record.nonce);
                     memory.attempt = None;
+                    if let (Some((wish, Assignable::Account(_))), Some(why)) = (&assignee, refused_assignee(&error)) {
+                        // It was assignable a moment ago; the ticket is worth more than its assignee (T16).
+                        connection.metadata.refuse_assignee(&project.key, wish, why).await;
+                        return true;
+                    }
                     self.note_failure(memory, world, &error, true);
                 } else {
                     tracing::warn!(ticket = %key, %error, "the outcome of a creation is unknown");
@@ -268,6 +285,24 @@ impl Tickets {
                     self.look_again(key, std::time::Duration::from_millis(200));
                 }
                 false
+            }
+        }
+    }
+
+    /// Whom a wish for an assignee means; `None` when Jira cannot be asked now.
+    async fn assignable(
+        &self,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Connection,
+        wish: &Assignee,
+    ) -> Option<Assignable> {
+        let project = &world.resolved.as_ref()?.project.key;
+        match connection.metadata.assignee(project, wish).await {
+            Ok(assignable) => Some(assignable),
+            Err(error) => {
+                self.note_failure(memory, world, &error, false);
+                None
             }
         }
     }
@@ -413,7 +448,7 @@ impl Tickets {
                 return false;
             }
         }
-        match read(memory, connection, id, self.clock.now()).await {
+        match read(memory, world, connection, id, self.clock.now()).await {
             Ok(()) => true,
             Err(error) => {
                 self.note_failure(memory, world, &error, false);
@@ -550,6 +585,16 @@ fn field_name(world: &World, id: &str) -> String {
         .map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))
 }
 
+/// What Jira says of the assignee, where it refuses nothing else.
+fn refused_assignee(error: &JiraError) -> Option<&str> {
+    match error {
+        JiraError::Rejected { errors, messages, .. } if errors.len() == 1 && messages.is_empty() => {
+            errors.get("assignee").map(String::as_str)
+        }
+        _ => None,
+    }
+}
+
 fn stored_pushes(world: &World) -> u32 {
     let bases = world
         .findings
@@ -559,7 +604,20 @@ fn stored_pushes(world: &World) -> u32 {
 }
 
 /// Reads the issue by id. Absence is believed only from a reply made for the right account, which the client proves.
-async fn read(memory: &mut Memory, connection: &Connection, id: &str, now: Timestamp) -> Result<(), JiraError> {
+async fn read(
+    memory: &mut Memory,
+    world: &World,
+    connection: &Connection,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), JiraError> {
+    // Lists that are no longer wished for are read too, as what is ours in them is to go.
+    let bases = world
+        .findings
+        .iter()
+        .filter_map(|one| one.status.as_ref()?.sync.as_ref());
+    let lists: Vec<String> = bases.flat_map(|base| base.lists.keys().cloned()).collect();
+    connection.gateway.want_fields(lists);
     match connection.gateway.read_issue(id.to_owned()).await? {
         Some(issue) => memory.note_issue(issue),
         // The search index still knew an issue that is gone: nothing was found.

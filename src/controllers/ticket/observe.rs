@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::api::SecurityFinding;
+use crate::api::fields::Assignee;
 use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration};
 use crate::domain::content::{self, Desired};
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
-use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
+use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, is_leaving, open_record};
 
 use super::assign::kept;
 use super::feed::newer;
@@ -81,6 +82,14 @@ impl World {
             .is_none_or(|resolved| resolved.project.labels_on_screen())
     }
 
+    /// Whom the issue is to be assigned to: as the first finding that says so, else as the configuration.
+    pub(super) fn assignee(&self) -> Option<&Assignee> {
+        let present = self.findings.iter().filter(|finding| !is_leaving(finding));
+        let mut own = present.filter_map(|finding| finding.spec.ticket.assignee.as_ref());
+        own.next()
+            .or_else(|| self.configuration.as_ref()?.spec.assignee.as_ref())
+    }
+
     /// The connection, when it can be used.
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         self.connection.as_ref()?.as_ref().ok()
@@ -130,6 +139,7 @@ impl Tickets {
                 instance,
                 key,
             )
+            .map(|desired| desired.with_fields(&resolved.fields, &findings))
         });
         let connection =
             configuration

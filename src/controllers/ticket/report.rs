@@ -45,6 +45,7 @@ impl Tickets {
         let connection = world.connection();
         let shared = stored_ticket(&world.findings, key).cloned();
         let duplicates = memory.duplicates.clone();
+        let assignee_missing = memory.assignee_missing.clone();
         let ticket = TicketReport {
             key,
             issue: &memory.issue,
@@ -55,6 +56,11 @@ impl Tickets {
             base_url: connection.map(|connection| connection.base_url.as_str()),
             shared: shared.as_ref(),
             duplicates: duplicates.as_deref(),
+            // Before there is an issue, there is nothing to assign.
+            assignee_missing: assignee_missing
+                .as_deref()
+                .filter(|_| shared.is_some() || memory.found.is_some()),
+            assignee_wished: world.assignee().is_some_and(|wish| wish.unassigned != Some(true)),
         };
         let new_issue = memory.found.is_some();
         let mut plans = plan.members.iter();

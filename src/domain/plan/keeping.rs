@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::api::security_finding::{StateSource, SyncBase, Ticket};
 use crate::api::ticket_configuration::{Direction, TicketConfigurationSpec};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, State};
-use crate::domain::content::{Desired, change};
+use crate::domain::content::{Desired, change, completion};
 use crate::domain::identity::Property;
 use crate::domain::memory::IssueKnowledge;
 use crate::domain::standing::reason_of;
@@ -182,8 +182,12 @@ fn reconcile_issue(
     let all_closed = !present.iter().any(|finding| is_open(finding.spec.state));
     let is_done = status.category == StatusCategory::Done;
     let base = present.iter().find_map(|finding| base_of(finding));
-    let edit = if spec.auto_maintain && !(is_done && all_closed) {
+    let edit = if is_done && all_closed {
+        None
+    } else if spec.auto_maintain {
         change(desired, base, issue)
+    } else if base.is_none() {
+        completion(desired, issue)
     } else {
         None
     };
@@ -291,6 +295,7 @@ fn next_base(
     if content_settled && spec.auto_maintain || base.fields.is_empty() {
         base.fields.clone_from(&desired.hashes);
         base.labels.clone_from(&desired.labels);
+        base.lists.clone_from(&desired.lists);
     }
     base
 }

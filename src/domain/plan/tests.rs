@@ -308,6 +308,8 @@ impl World {
             base_url: Some("https://acme.test"),
             shared: shared.as_ref(),
             duplicates: None,
+            assignee_missing: None,
+            assignee_wished: false,
         };
         let mut plans = plan.members.iter();
         let now = self.now();

@@ -180,11 +180,51 @@ fn users() -> Vec<User> {
     ]
 }
 
+fn field(id: &str, name: &str, kind: FieldKind) -> FieldDef {
+    FieldDef {
+        id: id.into(),
+        name: name.into(),
+        kind,
+        options: Vec::new(),
+    }
+}
+
+/// A field of `FLD` that is not on its create screen.
+const OFF_SCREEN: &str = "customfield_10069";
+
+/// Custom fields of every kind.
+fn every_kind() -> Vec<FieldDef> {
+    let mut fields = vec![
+        field("customfield_10060", "Notes", FieldKind::Adf),
+        field("customfield_10061", "Seen on", FieldKind::Date),
+        field("customfield_10062", "Seen at", FieldKind::DateTime),
+        field("customfield_10063", "Runbook", FieldKind::Url),
+        field("customfield_10064", "Regions", FieldKind::MultiOption),
+        field("customfield_10065", "Place", FieldKind::Cascading),
+        field("customfield_10066", "Contact", FieldKind::User),
+        field("customfield_10067", "Owner", FieldKind::Text),
+        field("customfield_10068", "owner", FieldKind::Text),
+        field(OFF_SCREEN, "Reviewed by", FieldKind::Text),
+        field("customfield_10070", "Tags", FieldKind::Labels),
+    ];
+    for field in &mut fields {
+        if matches!(field.kind, FieldKind::MultiOption | FieldKind::Cascading) {
+            field.options = vec![
+                named("10310", "Europe"),
+                named("10311", "Asia, Pacific"),
+                named("10312", "Africa"),
+            ];
+        }
+    }
+    fields
+}
+
 impl Site {
-    /// Five projects that differ in what makes life hard for a client: `SEC`
+    /// Six projects that differ in what makes life hard for a client: `SEC`
     /// plain, `STRICT` with a linear workflow and a demanded resolution, `TEAM`
     /// team-managed without priority, `REQ` with required custom fields,
-    /// `NOLBL` without labels on the create screen (T15).
+    /// `NOLBL` without labels on the create screen (T15), `FLD` with a custom
+    /// field of every kind, two of one name and one off the create screen.
     pub fn default_site() -> Self {
         let mut sec = project("10000", "SEC", "Security", simple_workflow());
         sec.issue_types.push(issue_type("10001", "Story", screen()));
@@ -231,6 +271,24 @@ impl Site {
         let mut nolbl = project("10004", "NOLBL", "No labels on create", simple_workflow());
         nolbl.issue_types = vec![issue_type("10004", "Bug", without(screen(), &["labels"]))];
 
+        let mut fld = project("10005", "FLD", "Fields", simple_workflow());
+        let mut bug = issue_type("10004", "Bug", without(screen(), &["environment", "components"]));
+        bug.create_screen
+            .extend(every_kind().iter().filter(|f| f.id != OFF_SCREEN).map(|f| on(&f.id)));
+        fld.issue_types = vec![bug];
+
+        let mut custom_fields = vec![
+            field("customfield_10041", "Team", FieldKind::Option),
+            field("customfield_10042", "Cost centre", FieldKind::Text),
+            field("customfield_10043", "Risk score", FieldKind::Number),
+        ];
+        custom_fields[0].options = vec![
+            named("10300", "Platform"),
+            named("10301", "Payments"),
+            named("10302", "Web"),
+        ];
+        custom_fields.extend(every_kind());
+
         Self {
             cloud_id: DEFAULT_CLOUD_ID.into(),
             base_url: None,
@@ -262,31 +320,8 @@ impl Site {
                 status("10021", "In Progress", Category::Indeterminate),
                 status("10022", "Done", Category::Done),
             ],
-            custom_fields: vec![
-                FieldDef {
-                    id: "customfield_10041".into(),
-                    name: "Team".into(),
-                    kind: FieldKind::Option,
-                    options: vec![
-                        named("10300", "Platform"),
-                        named("10301", "Payments"),
-                        named("10302", "Web"),
-                    ],
-                },
-                FieldDef {
-                    id: "customfield_10042".into(),
-                    name: "Cost centre".into(),
-                    kind: FieldKind::Text,
-                    options: Vec::new(),
-                },
-                FieldDef {
-                    id: "customfield_10043".into(),
-                    name: "Risk score".into(),
-                    kind: FieldKind::Number,
-                    options: Vec::new(),
-                },
-            ],
-            projects: vec![sec, strict, team, req, nolbl],
+            custom_fields,
+            projects: vec![sec, strict, team, req, nolbl, fld],
         }
     }
 }
