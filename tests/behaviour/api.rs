@@ -87,6 +87,7 @@ async fn good_objects(world: World) -> Outcome {
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn bad_objects(world: World) -> Outcome {
     let cases = [
         ("JiraConnection", json!({"url": "ftp://acme"}), "spec.url"),

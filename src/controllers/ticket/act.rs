@@ -209,18 +209,7 @@ impl Tickets {
             }
         };
         let stamped_at = Instant::now();
-        let record = Record {
-            nonce: format!("{:016x}", rand::random::<u64>()),
-            time: self.clock.now(),
-            configuration: key.configuration.clone(),
-            group: key.group.clone(),
-            slot: key.slot,
-            incarnation,
-            label: key.label(&settings.instance_id),
-            project: project.key.clone(),
-            site: Some(connection.cloud_id.clone()),
-            highest,
-        };
+        let record = self.record(key, &project.key, connection, incarnation, highest);
         for member in world.members.iter().filter(|member| !is_leaving(&member.finding)) {
             if let Err(refused) = self.stamp(member, &record).await {
                 if let Some(message) = refused {
@@ -304,6 +293,29 @@ impl Tickets {
                 self.note_failure(memory, world, &error, false);
                 None
             }
+        }
+    }
+
+    /// The record of a creation that is about to be made.
+    fn record(
+        &self,
+        key: &TicketKey,
+        project: &str,
+        connection: &Connection,
+        incarnation: u32,
+        highest: u64,
+    ) -> Record {
+        Record {
+            nonce: format!("{:016x}", rand::random::<u64>()),
+            time: self.clock.now(),
+            configuration: key.configuration.clone(),
+            group: key.group.clone(),
+            slot: key.slot,
+            incarnation,
+            label: key.label(&self.context.settings.instance_id),
+            project: project.to_owned(),
+            site: Some(connection.cloud_id.clone()),
+            highest,
         }
     }
 
