@@ -466,7 +466,10 @@ async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Res
     let fields = configuration::check_fields(spec, &project, &elsewhere)?;
     let mut remarks = Vec::from_iter(configuration::check(spec, &project)?);
     if let Some(wish) = &spec.assignee
-        && let Assignable::Refused(why) = metadata.assignee(&project.key, wish).await.map_err(unavailable)?
+        && let Assignable::Refused(why) = metadata
+            .assignee(&project.key, &wish.into())
+            .await
+            .map_err(unavailable)?
     {
         remarks.push(format!("issues are opened without assignee: {why}"));
     }

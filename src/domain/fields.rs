@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
-use crate::api::fields::{CustomField, DueDate, Fields};
+use crate::api::fields::{Assignee, CustomField, DueDate, Fields};
 use crate::api::{SecurityFinding, Severity};
-use crate::jira::ProjectMeta;
 use crate::jira::model::{FieldMeta, SiteField, parse_time};
+use crate::jira::{AssigneeWish, ProjectMeta};
 
 use super::configuration::{MAX_LISTED, listed, value_id, value_name};
 use super::content::short_hash;
@@ -613,6 +613,16 @@ fn cascade(field: &FieldMeta, text: &str, on_create: bool) -> Result<Value, Stri
         let _: Option<Value> = Map::insert(members, "child".to_owned(), child);
     }
     Ok(value)
+}
+
+impl From<&Assignee> for AssigneeWish {
+    fn from(wish: &Assignee) -> Self {
+        Self {
+            account_id: wish.account_id.clone(),
+            email: wish.email.clone(),
+            unassigned: wish.unassigned,
+        }
+    }
 }
 
 #[cfg(test)]

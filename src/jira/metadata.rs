@@ -10,8 +10,6 @@ use tokio::time::Instant;
 use super::client::JiraClient;
 use super::error::JiraError;
 use super::model::{FieldMeta, IssueTypeMeta, Priority, SiteField, StatusDetails, User};
-use crate::api::fields::Assignee;
-
 /// How long an answer to "who is this, and may issues be assigned to them" is good for.
 const ASSIGNEE_MAX_AGE: Duration = Duration::from_mins(10);
 /// Most such answers that are kept.
@@ -106,6 +104,17 @@ pub enum MetadataError {
     Jira(#[from] JiraError),
 }
 
+/// Who an issue is to be assigned to, as somebody wrote it: one of the three.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AssigneeWish {
+    /// Atlassian's id of the account.
+    pub account_id: Option<String>,
+    /// E-mail address of the account.
+    pub email: Option<String>,
+    /// `true`: nobody.
+    pub unassigned: Option<bool>,
+}
+
 /// Whom a wish for an assignee means in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assignable {
@@ -118,7 +127,7 @@ pub enum Assignable {
 }
 
 type ProjectAndType = (String, String);
-type ProjectAndWish = (String, Assignee);
+type ProjectAndWish = (String, AssigneeWish);
 type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, T)>>>;
 
 /// The cache. Cheap to clone; clones share it. Whoever asks first asks Jira, everyone else waits for that answer.
@@ -192,7 +201,7 @@ impl Metadata {
     }
 
     /// Whom a wish means, and whether issues of the project can be assigned to them.
-    pub async fn assignee(&self, project_key: &str, wish: &Assignee) -> Result<Assignable, JiraError> {
+    pub async fn assignee(&self, project_key: &str, wish: &AssigneeWish) -> Result<Assignable, JiraError> {
         if wish.unassigned == Some(true) {
             return Ok(Assignable::Nobody);
         }
@@ -214,12 +223,12 @@ impl Metadata {
     }
 
     /// Takes note that Jira refused an assignee after all.
-    pub async fn refuse_assignee(&self, project_key: &str, wish: &Assignee, why: &str) {
+    pub async fn refuse_assignee(&self, project_key: &str, wish: &AssigneeWish, why: &str) {
         let slot = self.assignee_slot(project_key, wish);
         *slot.lock().await = Some((Instant::now(), Assignable::Refused(format!("{}: {why}", named(wish)))));
     }
 
-    fn assignee_slot(&self, project_key: &str, wish: &Assignee) -> Slot<Assignable> {
+    fn assignee_slot(&self, project_key: &str, wish: &AssigneeWish) -> Slot<Assignable> {
         let mut assignees = self.assignees.lock().unwrap_or_else(PoisonError::into_inner);
         if assignees.len() >= MAX_ASSIGNEES {
             assignees.clear();
@@ -227,7 +236,7 @@ impl Metadata {
         Arc::clone(assignees.entry((project_key.to_owned(), wish.clone())).or_default())
     }
 
-    async fn find_assignee(&self, project_key: &str, wish: &Assignee) -> Result<Assignable, JiraError> {
+    async fn find_assignee(&self, project_key: &str, wish: &AssigneeWish) -> Result<Assignable, JiraError> {
         if let Some(account) = &wish.account_id {
             let assignable = self.client.is_assignable(project_key, account).await?;
             return Ok(if assignable {
@@ -333,7 +342,7 @@ fn by_email<'a>(found: &'a [User], email: &str) -> Result<&'a str, &'static str>
     }
 }
 
-fn named(wish: &Assignee) -> &str {
+fn named(wish: &AssigneeWish) -> &str {
     wish.email
         .as_deref()
         .or(wish.account_id.as_deref())

@@ -41,7 +41,7 @@ pub use client::{
 pub use error::{Call, ConnectKind, Executed, JiraError, LoginReason, MAX_MESSAGE_CHARS, RateLimitReason};
 pub use gateway::{Gateway, ISSUE_PROPERTY};
 pub use limiter::{Limiter, Limiters, Paused, RateSettings};
-pub use metadata::{Assignable, Metadata, MetadataError, ProjectMeta};
+pub use metadata::{Assignable, AssigneeWish, Metadata, MetadataError, ProjectMeta};
 pub use stats::{CallCount, CallStats};
 pub use transport::{ClientBuildError, ConnectionFault};
 pub use walk::WalkResult;

@@ -263,7 +263,10 @@ impl Tickets {
                     memory.attempt = None;
                     if let (Some((wish, Assignable::Account(_))), Some(why)) = (&assignee, refused_assignee(&error)) {
                         // It was assignable a moment ago; the ticket is worth more than its assignee (T16).
-                        connection.metadata.refuse_assignee(&project.key, wish, why).await;
+                        connection
+                            .metadata
+                            .refuse_assignee(&project.key, &(*wish).into(), why)
+                            .await;
                         return true;
                     }
                     self.note_failure(memory, world, &error, true);
@@ -287,7 +290,7 @@ impl Tickets {
         wish: &Assignee,
     ) -> Option<Assignable> {
         let project = &world.resolved.as_ref()?.project.key;
-        match connection.metadata.assignee(project, wish).await {
+        match connection.metadata.assignee(project, &wish.into()).await {
             Ok(assignable) => Some(assignable),
             Err(error) => {
                 self.note_failure(memory, world, &error, false);
