@@ -232,6 +232,6 @@ pub fn spec_allows(
     namespace: &str,
     labels: &BTreeMap<String, String>,
 ) -> bool {
-    let chosen = || crate::domain::select::namespace_matches(&spec.allowed_namespaces, namespace, labels);
+    let chosen = || crate::domain::select::namespace_matches(&spec.allowed_namespaces, labels);
     connection.namespace == namespace || chosen()
 }

@@ -105,7 +105,7 @@ fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String,
     if candidate.namespace == namespace {
         return None;
     }
-    if !namespace_matches(&candidate.spec.finding_namespaces, namespace, labels) {
+    if !namespace_matches(&candidate.spec.finding_namespaces, labels) {
         return Some(format!(
             "does not take findings of namespace {namespace} (findingNamespaces)"
         ));
@@ -119,8 +119,7 @@ fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String,
 }
 
 /// Whether a choice of namespaces other than the own one includes `namespace`.
-pub fn namespace_matches(selection: &NamespaceSelection, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-    let _ = namespace;
+pub fn namespace_matches(selection: &NamespaceSelection, labels: &BTreeMap<String, String>) -> bool {
     match selection.from {
         NamespacesFrom::Same | NamespacesFrom::Unrecognised => false,
         NamespacesFrom::All => true,
