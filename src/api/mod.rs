@@ -5,10 +5,12 @@
 pub mod common;
 pub mod conditions;
 pub mod fields;
+pub mod grouping;
 pub mod jira_connection;
 pub mod security_finding;
 pub mod template;
 pub mod ticket_configuration;
+pub mod update_policy;
 
 pub use common::{NamespaceSelection, NamespacesFrom, Period, Severity, State};
 pub use conditions::{ConditionType, Reason};

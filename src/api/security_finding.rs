@@ -308,6 +308,19 @@ pub struct TicketWishes {
     /// Who is to work on the issue, in place of the configuration's `assignee`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<super::fields::Assignee>,
+    /// Jira priority (name or id) of the issue, in place of the configuration's `priority.remap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub priority: Option<String>,
+    /// Labels of the issue, besides the configuration's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 100), regex(pattern = r"^\S+$")), extend("x-kubernetes-list-type" = "atomic"))]
+    pub labels: Vec<String>,
+    /// Key of an existing issue that is to be the ticket, for example `SEC-42`. The configuration must allow it
+    /// (`adoption`). Heard while the finding has no ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 255), regex(pattern = r"^[A-Z][A-Z0-9_]*-[1-9][0-9]*$"))]
+    pub issue_key: Option<String>,
 }
 
 /// Whether a ticket is opened for a finding.
@@ -438,6 +451,10 @@ pub struct Ticket {
     /// The issue could not be found any more although we can see others: it was deleted or hidden.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
+    /// The issue existed before and became the ticket because a finding named it. It is never deleted, and its
+    /// description is left alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 /// A status of a Jira workflow.

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{NamespaceSelection, Period, Severity, State};
 use super::fields::{Assignee, Fields};
+use super::grouping::Grouping;
 use super::security_finding::Category;
 use super::template::Template;
+use super::update_policy::UpdatePolicies;
 
 /// Which findings become Jira issues, in which project, and how both sides are kept in step.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +91,9 @@ pub struct TicketConfigurationSpec {
     /// How the texts of an issue are made. Absent: summary and description are the operator's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+    /// Which findings share an issue. Absent: each has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
     /// What to put into the fields of an issue.
     #[serde(default)]
     pub fields: Fields,
@@ -101,9 +106,23 @@ pub struct TicketConfigurationSpec {
     /// Whether the content of an issue follows its finding. Off: it is written once and then left alone.
     #[serde(default = "yes")]
     pub auto_maintain: bool,
+    /// Least time between two edits of the content of one issue; what changes meanwhile goes into one edit. Changes of
+    /// severity and state are not held back. `0s`: every change at once. At most 24h, default 10m.
+    #[serde(default = "default_min_update_interval")]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "!self.contains('d') && duration(self) <= duration('24h')",
+        "message": "minUpdateInterval must be at most 24h"
+    }]))]
+    pub min_update_interval: Period,
+    /// Who owns each field once the issue is open.
+    #[serde(default)]
+    pub update_policy: UpdatePolicies,
     /// How status moves between finding and issue.
     #[serde(default)]
     pub status_sync: StatusSync,
+    /// Whether a finding may name an existing issue as its ticket (`ticket.issueKey`).
+    #[serde(default)]
+    pub adoption: Adoption,
     /// What happens to the issue when its last finding is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -174,10 +193,19 @@ pub struct FindingSelector {
 /// How the priority of an issue is chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.field) || has(self.remap)",
+    "message": "priority.field must come with priority.remap"
+}]))]
 pub struct Priority {
     /// The Jira priority (name or id) of each severity. All six must be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remap: Option<PriorityRemap>,
+    /// The field the values of `remap` go to, by name or id, where it is not the priority: for projects that keep the
+    /// priority in a field of their own. Its type decides what a value means, as in `fields.custom`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub field: Option<String>,
 }
 
 /// The Jira priority (name or id) of each severity.
@@ -303,6 +331,21 @@ pub struct StatusMapping {
     pub jira_statuses: Vec<String>,
 }
 
+/// Whether findings may name existing issues as their tickets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Adoption {
+    /// A finding that names an issue gets no ticket, and is told so.
+    #[default]
+    Forbidden,
+    /// An issue of this project and issue type that belongs to no other finding becomes the ticket. It is never deleted,
+    /// and its description is left alone.
+    Allowed,
+    /// A value this version of the operator does not know; treated as `Forbidden`.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unrecognised,
+}
+
 /// What happens to an issue when its last finding is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
@@ -329,6 +372,10 @@ const fn default_weight() -> i32 {
 
 const fn default_interval() -> Period {
     Period::seconds(60)
+}
+
+const fn default_min_update_interval() -> Period {
+    Period::seconds(600)
 }
 
 const fn default_deletion_timeout() -> Period {
