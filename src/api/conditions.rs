@@ -111,6 +111,8 @@ vocabulary! {
         RequiredFieldsMissing,
         /// A field of the configuration does not exist, or Jira would refuse its value.
         FieldInvalid,
+        /// A path of `grouping.by` leads nowhere, or the grouping contradicts another part of the spec.
+        GroupingInvalid,
         /// Two configurations have the same identity.
         IdentityTaken,
         /// A template has an error; the message names part, line and variable.

@@ -403,8 +403,10 @@ pub struct Ticket {
     /// Identity of the configuration it was opened by.
     #[serde(default)]
     pub configuration: String,
-    /// The group value the ticket stands for, as the parts it is made of.
+    /// What the findings of the ticket have in common: their namespace (`*`: any), and each path they are grouped by with
+    /// its value; without grouping, namespace and fingerprint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 512)), extend("x-kubernetes-list-type" = "atomic"))]
     pub group: Vec<String>,
     /// Which of several tickets of one group this is.
     #[serde(default)]

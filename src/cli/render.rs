@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::api::{SecurityFinding, Severity, TicketConfiguration};
 use crate::domain::content::{self, Desired};
+use crate::domain::group::group_of;
 use crate::domain::identity::TicketKey;
 use crate::domain::render::template;
 use crate::jira::ProjectMeta;
@@ -164,7 +165,11 @@ impl Input {
             0,
             &project,
             "preview",
-            &TicketKey::of(&identity, first),
+            &TicketKey {
+                configuration: identity,
+                group: group_of(first, spec.grouping.as_ref()),
+                slot: 0,
+            },
         );
         Ok(Preview {
             project: spec.project_key.clone(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{self, FieldProblem, TypedFields};
+use super::group;
 use super::standing::{Progress, Standing};
 use super::state::names_status;
 use crate::api::template::Preset;
@@ -70,6 +71,10 @@ pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Problem> {
                 unknown.join(", ")
             ),
         ));
+    }
+    if let Some(grouping) = &spec.grouping {
+        group::check(grouping, &spec.finding_namespaces)
+            .map_err(|message| Problem::stalled(Reason::GroupingInvalid, message))?;
     }
     if spec.suspend {
         let message = "spec.suspend is set: findings keep what they have and wait".to_owned();

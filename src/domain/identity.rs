@@ -27,23 +27,13 @@ const DIGEST_CHARACTERS: usize = 26;
 pub struct TicketKey {
     /// Identity of the configuration.
     pub configuration: String,
-    /// What the findings of the ticket have in common. Without grouping: namespace and fingerprint.
+    /// What the findings of the ticket have in common, as [`super::group`] makes it.
     pub group: Vec<String>,
     /// Which of several tickets of one group this is.
     pub slot: u32,
 }
 
 impl TicketKey {
-    /// The key of a finding under a configuration that does not group.
-    pub fn of(configuration: &str, finding: &SecurityFinding) -> Self {
-        let namespace = finding.metadata.namespace.clone().unwrap_or_default();
-        Self {
-            configuration: configuration.to_owned(),
-            group: vec![namespace, fingerprint(finding).to_owned()],
-            slot: 0,
-        }
-    }
-
     /// The label by which the ticket's issue is found: `jfo-` and 26 base32 characters of a SHA-256 over
     /// length-prefixed parts, so that no two keys can spell the same input.
     pub fn label(&self, instance: &str) -> String {

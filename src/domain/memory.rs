@@ -84,6 +84,17 @@ pub struct Trouble {
     pub until: Timestamp,
 }
 
+/// A group whose findings are still coming in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// How many findings there were.
+    pub findings: usize,
+    /// Since when there are so many.
+    pub since: Timestamp,
+    /// When the first was seen.
+    pub begun: Timestamp,
+}
+
 /// What this process remembers about a ticket.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
@@ -95,6 +106,8 @@ pub struct Memory {
     pub found_by_search: bool,
     /// It was told that an issue is left open.
     pub told_left_open: bool,
+    /// A group whose findings are still coming in; kept while it has no issue.
+    pub gathering: Option<Gathering>,
     /// When a look-up by label found nothing.
     pub found_nothing_at: Option<Timestamp>,
     /// A creation whose outcome is not known.
@@ -141,6 +154,22 @@ impl Memory {
                 searches: 0,
             });
             self.found_nothing_at = None;
+        }
+    }
+
+    /// Takes note of how many findings a group without an issue has.
+    pub fn note_gathering(&mut self, findings: usize, now: Timestamp) {
+        let begun = self.gathering.as_ref().map_or(now, |gathering| gathering.begun);
+        if self
+            .gathering
+            .as_ref()
+            .is_none_or(|gathering| gathering.findings != findings)
+        {
+            self.gathering = Some(Gathering {
+                findings,
+                since: now,
+                begun,
+            });
         }
     }
 

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod content;
 pub mod fault;
 pub mod fields;
+pub mod group;
 pub mod identity;
 pub mod memory;
 pub mod plan;

@@ -101,7 +101,7 @@ pub fn select(
 }
 
 /// Whether a configuration reaches a namespace; the reason when it does not.
-fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
+pub fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
     if candidate.namespace == namespace {
         return None;
     }

@@ -50,6 +50,13 @@ pub const fn category_key(category: StatusCategory) -> &'static str {
     }
 }
 
+/// The status category that Jira's API names so.
+pub fn category_of(key: &str) -> StatusCategory {
+    let all = [StatusCategory::New, StatusCategory::Indeterminate, StatusCategory::Done];
+    let named = all.into_iter().find(|category| category_key(*category) == key);
+    named.unwrap_or(StatusCategory::Undefined)
+}
+
 /// Whether a configured name or id means this status. Names are compared without case.
 pub fn names_status(wanted: &str, status: &StatusDetails) -> bool {
     wanted == status.id || wanted.to_lowercase() == status.name.to_lowercase()

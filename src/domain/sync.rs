@@ -47,11 +47,7 @@ pub fn merge(own: State, base: Option<&SyncBase>, issue: IssueSide<'_>, sync: &S
     let finding_moved = finding_moved(own, base, issue.pushed);
     let issue_moved = issue_moved(base, issue, sync);
     let satisfied = is_satisfied(own, issue.status, &sync.mapping);
-    let (may_push, may_pull) = match sync.direction {
-        Direction::Bidirectional => (true, true),
-        Direction::FromJira | Direction::Unrecognised => (false, true),
-        Direction::ToJira => (true, false),
-    };
+    let (may_push, may_pull) = (may_push(sync), may_pull(sync));
     match (finding_moved, issue_moved) {
         (false, false) => Merge::Keep,
         _ if satisfied => Merge::Agree,
@@ -65,6 +61,16 @@ pub fn merge(own: State, base: Option<&SyncBase>, issue: IssueSide<'_>, sync: &S
         (true, true) if may_push => Merge::Push,
         _ => Merge::Keep,
     }
+}
+
+/// Whether the issue follows its findings.
+pub const fn may_push(sync: &StatusSync) -> bool {
+    sync.enabled && matches!(sync.direction, Direction::Bidirectional | Direction::ToJira)
+}
+
+/// Whether findings follow their issue.
+pub const fn may_pull(sync: &StatusSync) -> bool {
+    sync.enabled && !matches!(sync.direction, Direction::ToJira)
 }
 
 /// Whether a finding's own state differs from what was last agreed. Without a base, the state pushed last counts.

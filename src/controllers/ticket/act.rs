@@ -6,24 +6,23 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::fields::Assignee;
-use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
+use crate::api::{Reason, State};
 use crate::controllers::registry::Connection;
 use crate::domain::content;
 use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
-use crate::domain::plan::{Step, has_finalizer, is_leaving, ticket_of};
+use crate::domain::plan::{Step, is_leaving, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
 use crate::jira::{Assignable, Executed, JiraError};
 
-use super::observe::{Member, World};
+use super::observe::World;
 use super::{Tickets, lock};
 
 /// How long a refusal by Jira stands before the same thing is tried once more.
@@ -36,8 +35,11 @@ const CLOSE_COMMENT: &str = "jira-findings.dev/closed";
 impl Tickets {
     /// Takes one step. Returns whether the pass goes on with the next.
     pub(super) async fn act(&self, key: &TicketKey, memory: &mut Memory, world: &World, step: &Step) -> bool {
-        if let Step::Release { partial } = step {
-            return self.release(key, memory, world, *partial).await;
+        match step {
+            Step::Release { partial } => return self.release(key, memory, world, *partial).await,
+            Step::Hold => return self.hold(memory, world).await,
+            Step::HandOver { record } => return self.hand_over(memory, world, record).await,
+            _ => {}
         }
         if let Step::LeaveOpen { message } = step {
             if !std::mem::replace(&mut memory.told_left_open, true) {
@@ -77,7 +79,11 @@ impl Tickets {
                 }
                 Err(error) => Err(error),
             },
-            Step::Release { .. } | Step::LeaveOpen { .. } | Step::Settle { .. } => Ok(()),
+            Step::Release { .. }
+            | Step::Hold
+            | Step::HandOver { .. }
+            | Step::LeaveOpen { .. }
+            | Step::Settle { .. } => Ok(()),
         };
         match outcome {
             Ok(()) => {
@@ -210,18 +216,11 @@ impl Tickets {
         };
         let stamped_at = Instant::now();
         let record = self.record(key, &project.key, connection, incarnation, highest);
-        for member in world.members.iter().filter(|member| !is_leaving(&member.finding)) {
-            if let Err(refused) = self.stamp(member, &record).await {
-                if let Some(message) = refused {
-                    let fault = Fault::lasting(Reason::PermissionDenied, message);
-                    memory.note_trouble(fault, None, rand::random(), self.clock.now());
-                }
-                // Somebody else wrote the finding; what is to be created may have changed. The stamps that were made
-                // speak of a creation that this process knows was never sent.
-                memory.settled = Some(record.nonce.clone());
-                memory.outdated = true;
-                return false;
-            }
+        if !self.stamp_all(memory, world, &record).await {
+            // What is to be created may have changed. The stamps that were made speak of a creation that this process
+            // knows was never sent.
+            memory.settled = Some(record.nonce.clone());
+            return false;
         }
         memory.settled = None;
         memory.attempt = Some(Attempt {
@@ -343,47 +342,6 @@ impl Tickets {
         }
     }
 
-    /// Stamps one finding with the record and the finalizer, if it is as it was when it was decided on.
-    async fn stamp(&self, member: &Member, record: &Record) -> Result<(), Option<String>> {
-        let mut finalizers: Vec<String> = member.finding.metadata.finalizers.clone().unwrap_or_default();
-        if !has_finalizer(&member.finding) {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        let text = serde_json::to_string(record).unwrap_or_default();
-        let patch = json!({"metadata": {
-            "resourceVersion": member.finding.metadata.resource_version,
-            "finalizers": finalizers,
-            "annotations": {RECORD_ANNOTATION: text},
-        }});
-        self.patch_finding(member, &patch).await
-    }
-
-    /// Patches a finding's metadata and remembers it as written. The error is `None` when the finding was not as
-    /// expected any more, and the API server's word when it refuses.
-    async fn patch_finding(&self, member: &Member, patch: &Value) -> Result<(), Option<String>> {
-        let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &member.key.namespace);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
-            Ok(written) => {
-                self.remember(&member.key, written);
-                Ok(())
-            }
-            Err(kube::Error::Api(answer)) if answer.code == 409 || answer.code == 404 => Err(None),
-            Err(error) => Err(Some(format!(
-                "the API server does not let the operator mark {}: {error}",
-                member.key
-            ))),
-        }
-    }
-
-    /// Keeps a finding as it was last written until the watch has caught up with it.
-    pub(super) fn remember(&self, key: &crate::controllers::registry::ObjectKey, written: SecurityFinding) {
-        lock(&self.written).insert(key.clone(), Arc::new(written));
-    }
-
     /// Moves the issue towards where a finding of state `goal` belongs, by one transition.
     async fn transition(
         &self,
@@ -470,39 +428,6 @@ impl Tickets {
                 false
             }
         }
-    }
-
-    /// Lets deleted findings go.
-    async fn release(&self, key: &TicketKey, memory: &mut Memory, world: &World, partial: bool) -> bool {
-        let leaving = world
-            .members
-            .iter()
-            .filter(|one| is_leaving(&one.finding) && has_finalizer(&one.finding));
-        let mut all = true;
-        for member in leaving {
-            let finalizers = member.finding.metadata.finalizers.iter().flatten();
-            let kept: Vec<&String> = finalizers.filter(|finalizer| *finalizer != FINALIZER).collect();
-            let patch = json!({"metadata": {
-                "resourceVersion": member.finding.metadata.resource_version,
-                "finalizers": kept,
-            }});
-            tracing::info!(namespace = %member.key.namespace, name = %member.key.name, ticket = %key, "letting a deleted finding go");
-            if let Err(refused) = self.patch_finding(member, &patch).await {
-                if let Some(message) = refused {
-                    tracing::warn!(detail = message, "a deleted finding cannot be let go");
-                }
-                all = false;
-            }
-        }
-        memory.outdated = !all;
-        if all && !partial {
-            let issue = memory.issue.present().map(|issue| issue.id.clone());
-            let stored = world.findings.iter().find_map(|one| ticket_of(one, key)?.id.clone());
-            if let Some(id) = issue.or(stored) {
-                lock(&self.released).insert(key.clone(), (id, Instant::now()));
-            }
-        }
-        all && partial
     }
 
     async fn leave_open(&self, world: &World, message: &str) {

@@ -5,46 +5,91 @@ use std::collections::BTreeMap;
 use crate::api::security_finding::{Category, Create, SelectionStatus};
 use crate::api::{CREATE_ANNOTATION, Reason, SecurityFinding, Severity, State};
 use crate::controllers::registry::{ConfigurationEntry, ObjectKey};
+use crate::domain::group;
 use crate::domain::identity::{Record, TicketKey};
 use crate::domain::plan::{Verdict, has_finalizer, is_leaving};
-use crate::domain::select::{Candidate, select};
+use crate::domain::select::{Candidate, reaches, select};
 
-use super::index::Assignment;
+/// Where a finding belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// To the ticket it has, or may have.
+    Kept(TicketKey),
+    /// To a ticket of a group; which one depends on how full they are.
+    Group {
+        /// Identity of the configuration.
+        configuration: String,
+        /// What the findings of the group have in common.
+        group: Vec<String>,
+        /// Most open findings in one ticket.
+        room: usize,
+    },
+    /// To none, and what to tell it.
+    Nowhere(Verdict),
+}
+
+/// Where a finding belongs, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// Where.
+    pub place: Place,
+    /// Why this configuration, and why not the others; `None` where nothing was chosen anew.
+    pub selection: Option<SelectionStatus>,
+}
+
+/// The configurations that a finding may belong to.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// All there are.
+    pub configurations: &'a [(ObjectKey, ConfigurationEntry)],
+    /// Namespaces whose configurations may take findings of others.
+    pub shared_namespaces: &'a [String],
+    /// Labels of the finding's namespace.
+    pub namespace_labels: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Choice<'a> {
+    fn candidates(self) -> impl Iterator<Item = (Candidate<'a>, &'a ConfigurationEntry)> {
+        self.configurations.iter().map(move |(key, entry)| {
+            let candidate = Candidate {
+                namespace: &key.namespace,
+                name: &key.name,
+                identity: &entry.identity,
+                spec: &entry.spec,
+                shared: self.shared_namespaces.contains(&key.namespace),
+            };
+            (candidate, entry)
+        })
+    }
+
+    /// Whether the configuration of an identity takes findings of a namespace. One that is gone may come back.
+    fn takes(self, identity: &str, namespace: &str) -> bool {
+        let mut claiming = self.candidates().filter(|(one, _)| one.identity == identity).peekable();
+        let reaching = |(one, _): (Candidate<'_>, _)| reaches(&one, namespace, self.namespace_labels).is_none();
+        claiming.peek().is_none() || claiming.any(reaching)
+    }
+}
 
 /// Decides where a finding belongs.
 ///
 /// A finding keeps its ticket once it has one, and what stands in an open record is not computed anew, whatever changed
 /// meanwhile.
-pub fn assign(
-    finding: &SecurityFinding,
-    namespace_labels: &BTreeMap<String, String>,
-    configurations: &[(ObjectKey, ConfigurationEntry)],
-    shared_namespaces: &[String],
-) -> Assignment {
-    if let Some(key) = kept(finding) {
-        return Assignment {
-            place: Ok(key),
+pub fn assign(finding: &SecurityFinding, choice: Choice<'_>) -> Placement {
+    if let Some(key) = kept(finding, choice) {
+        return Placement {
+            place: Place::Kept(key),
             selection: None,
         };
     }
     if let Some(field) = unrecognised(finding) {
         let message = format!("the value of {field} is not known to this version of the operator; upgrade it");
-        return Assignment {
-            place: Err(Verdict::Stalled(Reason::UnrecognisedValue, message)),
+        return Placement {
+            place: Place::Nowhere(Verdict::Stalled(Reason::UnrecognisedValue, message)),
             selection: None,
         };
     }
-    let candidates: Vec<Candidate<'_>> = configurations
-        .iter()
-        .map(|(key, entry)| Candidate {
-            namespace: &key.namespace,
-            name: &key.name,
-            identity: &entry.identity,
-            spec: &entry.spec,
-            shared: shared_namespaces.contains(&key.namespace),
-        })
-        .collect();
-    let selection = select(finding, namespace_labels, &candidates);
+    let candidates: Vec<Candidate<'_>> = choice.candidates().map(|(candidate, _)| candidate).collect();
+    let selection = select(finding, choice.namespace_labels, &candidates);
     let chosen = selection.chosen.and_then(|at| candidates.get(at));
     let told = SelectionStatus {
         configuration: chosen.map(|candidate| format!("{}/{}", candidate.namespace, candidate.name)),
@@ -53,7 +98,7 @@ pub fn assign(
     let place = match chosen {
         None if finding.spec.ticket.configuration_ref.is_some() => {
             let why = told.reasons.join("; ");
-            Err(Verdict::Stalled(
+            Place::Nowhere(Verdict::Stalled(
                 Reason::ConfigurationNotFound,
                 format!("ticket.configurationRef cannot be followed: {why}"),
             ))
@@ -63,23 +108,33 @@ pub fn assign(
                 Some(first) => format!("no configuration selects this finding; {first}"),
                 None => "there is no configuration that could select this finding".to_owned(),
             };
-            Err(Verdict::Ready(Reason::NotSelected, message))
+            Place::Nowhere(Verdict::Ready(Reason::NotSelected, message))
         }
         Some(candidate) => match unwanted(finding) {
-            Some(verdict) => Err(verdict),
-            None => Ok(TicketKey::of(candidate.identity, finding)),
+            Some(verdict) => Place::Nowhere(verdict),
+            None => {
+                let grouping = candidate.spec.grouping.as_ref();
+                let group = group::group_of(finding, grouping);
+                Place::Group {
+                    configuration: candidate.identity.to_owned(),
+                    room: group::room(&group, grouping),
+                    group,
+                }
+            }
         },
     };
-    Assignment {
+    Placement {
         place,
         selection: Some(told),
     }
 }
 
 /// The ticket a finding has, or may have because of a record that is open.
-pub(super) fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
-    // Anybody who may write the finding may write its annotations: what they say must fit the finding itself.
-    let fits = |key: &TicketKey| key.group == TicketKey::of(&key.configuration, finding).group;
+pub(super) fn kept(finding: &SecurityFinding, choice: Choice<'_>) -> Option<TicketKey> {
+    let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
+    // Anybody who may write the finding may write its annotations: what they say must fit the finding itself, and the
+    // configuration must take it.
+    let fits = |key: &TicketKey| group::may_hold(finding, &key.group) && choice.takes(&key.configuration, namespace);
     if let Some(record) = Record::open_on(finding).filter(|record| fits(&record.key())) {
         return Some(record.key());
     }
@@ -99,7 +154,7 @@ pub(super) fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
         group: ticket.group.clone(),
         slot: ticket.slot,
     };
-    Some(key).filter(fits)
+    Some(key).filter(|key| group::may_hold(finding, &key.group))
 }
 
 /// Why no ticket is wanted, if none is.
@@ -174,7 +229,57 @@ mod tests {
     }
 
     fn place(finding: &SecurityFinding) -> Result<TicketKey, Verdict> {
-        assign(finding, &BTreeMap::new(), &configurations(), &[]).place
+        let choice = Choice {
+            configurations: &configurations(),
+            shared_namespaces: &[],
+            namespace_labels: &BTreeMap::new(),
+        };
+        match assign(finding, choice).place {
+            Place::Kept(key) => Ok(key),
+            Place::Group {
+                configuration, group, ..
+            } => Ok(TicketKey {
+                configuration,
+                group,
+                slot: 0,
+            }),
+            Place::Nowhere(verdict) => Err(verdict),
+        }
+    }
+
+    #[test]
+    fn a_record_is_believed_where_the_configuration_takes_the_finding() {
+        let stamped = |configuration: &str, namespace: &str| {
+            let record = json!({
+                "nonce": "1", "time": "2026-11-23T03:00:00Z", "configuration": configuration, "slot": 3,
+                "group": [namespace, "asset.name", "web"], "incarnation": 1, "label": "l", "project": "SEC", "highest": 1,
+            });
+            let annotations = json!({crate::api::RECORD_ANNOTATION: record.to_string()});
+            place(&finding(
+                json!({"/metadata": {"name": "f", "namespace": "shop", "annotations": annotations}}),
+            ))
+        };
+        assert_eq!(stamped("shop/c", "shop").unwrap().slot, 3);
+        assert_eq!(
+            stamped("shop/c", "other").unwrap().slot,
+            0,
+            "a group of another namespace"
+        );
+        let elsewhere = |namespace: &str| {
+            let record = json!({
+                "nonce": "1", "time": "2026-11-23T03:00:00Z", "configuration": "shop/c", "slot": 3,
+                "group": ["*", "asset.name", "web"], "incarnation": 1, "label": "l", "project": "SEC", "highest": 1,
+            });
+            let annotations = json!({crate::api::RECORD_ANNOTATION: record.to_string()});
+            place(&finding(
+                json!({"/metadata": {"name": "f", "namespace": namespace, "annotations": annotations}}),
+            ))
+        };
+        assert_eq!(elsewhere("shop").unwrap().slot, 3);
+        assert!(
+            elsewhere("other").is_err(),
+            "the configuration takes no findings of that namespace"
+        );
     }
 
     #[test]

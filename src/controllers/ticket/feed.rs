@@ -1,6 +1,6 @@
 //! What makes tickets be looked at: events of findings, and changes of configurations and connections.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 
 use crate::api::SecurityFinding;
 use crate::controllers::registry::{ConfigurationEntry, ObjectKey};
+use crate::domain::group;
 use crate::domain::identity::TicketKey;
-use crate::domain::plan::is_leaving;
+use crate::domain::plan::{Verdict, is_leaving};
 use crate::domain::state::is_open;
 use crate::runtime::readiness;
 
-use super::assign::assign;
-use super::index::{Assignment, WorkKey};
+use super::assign::{Choice, Place, Placement, assign, kept};
+use super::index::WorkKey;
 use super::queue::Lane;
 use super::{Tickets, lock};
 
@@ -29,22 +30,16 @@ pub(super) fn spawn(tickets: &Arc<Tickets>, tasks: &mut JoinSet<()>) {
     } else {
         namespaces.into_iter().map(Some).collect()
     };
-    let waiting: BTreeSet<Option<String>> = scopes.iter().cloned().collect();
-    let waiting = Arc::new(std::sync::Mutex::new(waiting));
+    lock(&tickets.unlisted).extend(scopes.iter().cloned());
     for scope in scopes {
-        let waiting = Arc::clone(&waiting);
-        tasks.spawn(watch_findings(Arc::clone(tickets), scope, waiting));
+        tasks.spawn(watch_findings(Arc::clone(tickets), scope));
     }
     tasks.spawn(watch_configurations(Arc::clone(tickets)));
     tasks.spawn(watch_connections(Arc::clone(tickets)));
 }
 
 /// Feeds the index from one watch. A re-list is compared with the index once it is complete.
-async fn watch_findings(
-    tickets: Arc<Tickets>,
-    scope: Option<String>,
-    waiting: Arc<std::sync::Mutex<BTreeSet<Option<String>>>>,
-) {
+async fn watch_findings(tickets: Arc<Tickets>, scope: Option<String>) {
     let client = tickets.context.watch_client.clone();
     let api: Api<SecurityFinding> = match &scope {
         Some(namespace) => Api::namespaced(client, namespace),
@@ -69,11 +64,7 @@ async fn watch_findings(
                     .into_iter()
                     .for_each(|key| tickets.queue.push(key, Lane::Normal));
                 listed = HashSet::new();
-                let mut waiting = lock(&waiting);
-                waiting.remove(&scope);
-                if waiting.is_empty() {
-                    tickets.context.readiness.set(readiness::FINDINGS);
-                }
+                tickets.listed(&scope);
             }
             Err(error) => tracing::warn!(%error, "the watch of SecurityFindings failed; it is started again"),
         }
@@ -130,6 +121,32 @@ async fn watch_connections(tickets: Arc<Tickets>) {
 }
 
 impl Tickets {
+    /// All findings of a scope have been listed: what waited for them goes on.
+    fn listed(&self, scope: &Option<String>) {
+        let (first, all) = {
+            let mut unlisted = lock(&self.unlisted);
+            (unlisted.remove(scope), unlisted.is_empty())
+        };
+        if first {
+            self.assign_all(&self.context.configurations.all());
+            let held = std::mem::take(&mut *lock(&self.held));
+            held.into_iter().for_each(|key| self.queue.push(key, Lane::Normal));
+        }
+        if all {
+            self.context.readiness.set(readiness::FINDINGS);
+        }
+    }
+
+    /// Whether all findings that a group may have are known. Before that nothing is decided for it: one fixed finding
+    /// of fifty would look like the whole.
+    pub(super) fn is_listed(&self, group: &[String]) -> bool {
+        let unlisted = lock(&self.unlisted);
+        match group::namespace_of(group) {
+            Some(namespace) => !unlisted.contains(&None) && !unlisted.contains(&Some(namespace.to_owned())),
+            None => unlisted.is_empty(),
+        }
+    }
+
     /// Takes in a finding as the watch shows it.
     fn seen(&self, mut finding: SecurityFinding) {
         finding.metadata.managed_fields = None;
@@ -137,8 +154,9 @@ impl Tickets {
         self.catch_up(&key, &finding);
         let finding = Arc::new(finding);
         let newest = newer(&finding, lock(&self.written).get(&key));
-        let mut assignment = self.assignment(&newest, &self.context.configurations.all());
+        let placement = self.placement(&newest, &self.context.configurations.all());
         let mut index = lock(&self.index);
+        let mut assignment = index.settle(&key, placement);
         if let Some(old) = index.get(&key).filter(|old| old.assignment.place == assignment.place) {
             // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.
             assignment.selection = assignment.selection.or_else(|| old.assignment.selection.clone());
@@ -180,37 +198,65 @@ impl Tickets {
         }
     }
 
-    fn assignment(&self, finding: &SecurityFinding, configurations: &[(ObjectKey, ConfigurationEntry)]) -> Assignment {
-        let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
-        let labels = self.context.namespaces.of(namespace);
-        assign(
-            finding,
-            &labels,
-            configurations,
-            &self.context.settings.shared_configuration_namespaces,
-        )
+    fn placement(&self, finding: &SecurityFinding, configurations: &[(ObjectKey, ConfigurationEntry)]) -> Placement {
+        let mut placement = self.choose(finding, configurations, assign);
+        if let Place::Group { group, .. } = &placement.place
+            && !self.is_listed(group)
+        {
+            // Which of the group's tickets has room is known once all its findings are.
+            placement.place = Place::Nowhere(Verdict::Keep);
+        }
+        placement
     }
 
-    /// Looks anew where every finding belongs. Only after a configuration came, went or changed its spec.
+    /// The ticket a finding has, or may have because of a record that is open.
+    pub(super) fn kept(
+        &self,
+        finding: &SecurityFinding,
+        configurations: &[(ObjectKey, ConfigurationEntry)],
+    ) -> Option<TicketKey> {
+        self.choose(finding, configurations, kept)
+    }
+
+    fn choose<T>(
+        &self,
+        finding: &SecurityFinding,
+        configurations: &[(ObjectKey, ConfigurationEntry)],
+        how: impl Fn(&SecurityFinding, Choice<'_>) -> T,
+    ) -> T {
+        let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
+        let choice = Choice {
+            configurations,
+            shared_namespaces: &self.context.settings.shared_configuration_namespaces,
+            namespace_labels: &self.context.namespaces.of(namespace),
+        };
+        how(finding, choice)
+    }
+
+    /// Looks anew where every finding belongs. Only after a configuration came, went or changed its spec, and once all
+    /// findings are listed. Those that are new to a group come in the order they were created in, so that they come
+    /// into the same tickets again after a restart.
     fn assign_all(&self, configurations: &[(ObjectKey, ConfigurationEntry)]) {
         let mut index = lock(&self.index);
-        let written = lock(&self.written);
-        let moved: Vec<(Arc<SecurityFinding>, Assignment)> = index
-            .all()
-            .filter_map(|(key, indexed)| {
+        let mut placed: Vec<(ObjectKey, Arc<SecurityFinding>, Placement)> = {
+            let written = lock(&self.written);
+            let all = index.all().map(|(key, indexed)| {
                 let newest = newer(&indexed.finding, written.get(key));
-                let assignment = self.assignment(&newest, configurations);
-                (assignment != indexed.assignment).then(|| (Arc::clone(&indexed.finding), assignment))
-            })
-            .collect();
-        drop(written);
-        let touched: Vec<(WorkKey, Lane)> = moved
-            .into_iter()
-            .flat_map(|(finding, assignment)| {
+                let placement = self.placement(&newest, configurations);
+                (key.clone(), Arc::clone(&indexed.finding), placement)
+            });
+            all.collect()
+        };
+        let created = |finding: &SecurityFinding| finding.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        placed.sort_by(|(key, one, _), (other, two, _)| (created(one), key).cmp(&(created(two), other)));
+        let mut touched: Vec<(WorkKey, Lane)> = Vec::new();
+        for (key, finding, placement) in placed {
+            let assignment = index.settle(&key, placement);
+            if index.get(&key).is_some_and(|indexed| indexed.assignment != assignment) {
                 let lane = lane_of(&finding);
-                index.put(finding, assignment).into_iter().map(move |key| (key, lane))
-            })
-            .collect();
+                touched.extend(index.put(finding, assignment).into_iter().map(|key| (key, lane)));
+            }
+        }
         drop(index);
         touched.into_iter().for_each(|(key, lane)| self.queue.push(key, lane));
     }

@@ -3,14 +3,17 @@
 //! Fed by the watch of findings and nothing else. An event touches only the finding it is about; a re-list is compared
 //! with what was there, as a list that was swapped sends no deletions.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::api::SecurityFinding;
 use crate::api::security_finding::SelectionStatus;
 use crate::controllers::registry::ObjectKey;
 use crate::domain::identity::TicketKey;
-use crate::domain::plan::Verdict;
+use crate::domain::plan::{Verdict, is_leaving};
+use crate::domain::state::is_open;
+
+use super::assign::{Place, Placement};
 
 /// What a worker is handed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,15 +52,69 @@ pub struct Indexed {
     pub assignment: Assignment,
 }
 
+/// The findings of one ticket.
+#[derive(Debug, Default)]
+struct Members {
+    keys: BTreeSet<ObjectKey>,
+    /// How many of them are open; they decide whether there is room for another.
+    open: usize,
+}
+
 /// The index.
 #[derive(Debug, Default)]
 pub struct Index {
     findings: HashMap<ObjectKey, Indexed>,
-    tickets: HashMap<TicketKey, BTreeSet<ObjectKey>>,
+    tickets: BTreeMap<TicketKey, Members>,
     issues: HashMap<(String, String), TicketKey>,
 }
 
 impl Index {
+    /// Chooses the slot of a finding that is to have a ticket of a group: the one it was given before, else the lowest
+    /// with room, else a new one.
+    pub fn settle(&self, finding: &ObjectKey, placement: Placement) -> Assignment {
+        let place = match placement.place {
+            Place::Kept(key) => Ok(key),
+            Place::Nowhere(verdict) => Err(verdict),
+            Place::Group {
+                configuration,
+                group,
+                room,
+            } => {
+                let given = self
+                    .findings
+                    .get(finding)
+                    .and_then(|old| old.assignment.place.as_ref().ok());
+                let given = given.filter(|key| key.configuration == configuration && key.group == group);
+                let slot = given.map_or_else(|| self.slot_with_room(&configuration, &group, room), |key| key.slot);
+                Ok(TicketKey {
+                    configuration,
+                    group,
+                    slot,
+                })
+            }
+        };
+        Assignment {
+            place,
+            selection: placement.selection,
+        }
+    }
+
+    fn slot_with_room(&self, configuration: &str, group: &[String], room: usize) -> u32 {
+        let at = |slot: u32| TicketKey {
+            configuration: configuration.to_owned(),
+            group: group.to_vec(),
+            slot,
+        };
+        let mut lowest = 0;
+        for (key, members) in self.tickets.range(at(0)..=at(u32::MAX)) {
+            if key.slot > lowest || members.open < room {
+                break;
+            }
+            lowest = key.slot.saturating_add(1);
+        }
+        lowest
+    }
+
     /// Puts a finding, with where it belongs. Returns what to look at: its place, and the one it left.
     pub fn put(&mut self, finding: Arc<SecurityFinding>, assignment: Assignment) -> Vec<WorkKey> {
         let key = ObjectKey::of(finding.as_ref());
@@ -72,7 +129,11 @@ impl Index {
             }
         }
         if let WorkKey::Ticket(ticket) = &work {
-            self.tickets.entry(ticket.clone()).or_default().insert(key.clone());
+            let members = self.tickets.entry(ticket.clone()).or_default();
+            let before = self.findings.get(&key).filter(|_| members.keys.contains(&key));
+            let was_open = before.is_some_and(|before| takes_room(&before.finding));
+            members.open = members.open + usize::from(takes_room(&finding)) - usize::from(was_open);
+            members.keys.insert(key.clone());
             if let Some(issue) = issue_of(&finding) {
                 self.issues.insert(issue, ticket.clone());
             }
@@ -107,7 +168,7 @@ impl Index {
 
     /// The findings of a ticket, in order.
     pub fn members(&self, key: &TicketKey) -> Vec<Indexed> {
-        let keys = self.tickets.get(key).into_iter().flatten();
+        let keys = self.tickets.get(key).into_iter().flat_map(|members| &members.keys);
         keys.filter_map(|key| self.findings.get(key).cloned()).collect()
     }
 
@@ -137,14 +198,21 @@ impl Index {
         let Some(members) = self.tickets.get_mut(ticket) else {
             return;
         };
-        members.remove(key);
-        if members.is_empty() {
+        if members.keys.remove(key) {
+            members.open -= usize::from(takes_room(finding));
+        }
+        if members.keys.is_empty() {
             self.tickets.remove(ticket);
             if let Some(issue) = issue_of(finding) {
                 self.issues.remove(&issue);
             }
         }
     }
+}
+
+/// Whether a finding counts where a ticket takes only so many.
+fn takes_room(finding: &SecurityFinding) -> bool {
+    is_open(finding.spec.state) && !is_leaving(finding)
 }
 
 fn issue_of(finding: &SecurityFinding) -> Option<(String, String)> {
@@ -204,5 +272,43 @@ mod tests {
         assert_eq!(index.retain(|_| true, &listed), [WorkKey::Ticket(ticket("two"))]);
         assert_eq!(index.retain(|key| key.namespace == "other", &HashSet::new()), []);
         assert_eq!(index.tickets().count(), 1);
+    }
+
+    fn placed(room: usize) -> Placement {
+        Placement {
+            place: Place::Group {
+                configuration: "c".into(),
+                group: vec!["shop".into(), "asset.name".into(), "web".into()],
+                room,
+            },
+            selection: None,
+        }
+    }
+
+    fn slot(index: &mut Index, finding: &Arc<SecurityFinding>, room: usize) -> u32 {
+        let assignment = index.settle(&ObjectKey::of(finding.as_ref()), placed(room));
+        let slot = assignment.place.as_ref().unwrap().slot;
+        index.put(Arc::clone(finding), assignment);
+        slot
+    }
+
+    #[test]
+    fn newcomers_take_the_lowest_slot_with_room_and_stay_there() {
+        let mut index = Index::default();
+        let all: Vec<_> = (0..7).map(|number| finding(&format!("f{number}"))).collect();
+        let slots: Vec<u32> = all.iter().map(|one| slot(&mut index, one, 3)).collect();
+        assert_eq!(slots, [0, 0, 0, 1, 1, 1, 2]);
+        assert_eq!(slot(&mut index, &all[6], 3), 2, "it stays, though seen again");
+        // One of the first is fixed and makes room; it stays a member all the same.
+        let mut fixed = (*all[1]).clone();
+        fixed.spec.state = crate::api::State::Fixed;
+        assert_eq!(slot(&mut index, &Arc::new(fixed), 3), 0);
+        assert_eq!(slot(&mut index, &finding("g"), 3), 0);
+        assert_eq!(slot(&mut index, &finding("h"), 3), 2);
+        // A ticket that is gone leaves a gap.
+        for name in ["f3", "f4", "f5"] {
+            index.remove(&ObjectKey::of(finding(name).as_ref()));
+        }
+        assert_eq!(slot(&mut index, &finding("i"), 3), 1);
     }
 }

@@ -16,8 +16,9 @@ mod observe;
 mod poller;
 mod queue;
 mod report;
+mod stamp;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -89,6 +90,10 @@ pub(crate) struct Tickets {
     released: Mutex<HashMap<TicketKey, (String, Instant)>>,
     /// Findings as this process has last written them, until the watch has caught up.
     written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
+    /// Namespaces, or the whole cluster, whose findings have not been listed yet.
+    unlisted: Mutex<BTreeSet<Option<String>>>,
+    /// Tickets that were to be looked at before all their findings were listed.
+    held: Mutex<BTreeSet<WorkKey>>,
 }
 
 /// Runs the ticket controller until shutdown; returns when passes under way have ended.
@@ -105,6 +110,8 @@ pub async fn run(context: Context, shutdown: Shutdown) {
         inbox: Mutex::default(),
         released: Mutex::default(),
         written: Mutex::default(),
+        unlisted: Mutex::default(),
+        held: Mutex::default(),
     });
     let mut background = tokio::task::JoinSet::new();
     feed::spawn(&tickets, &mut background);
@@ -142,6 +149,13 @@ impl Tickets {
     async fn pass(&self, key: &WorkKey) {
         match key {
             WorkKey::Loose(finding) => self.report_loose(finding).await,
+            WorkKey::Ticket(ticket) if !self.is_listed(&ticket.group) => {
+                lock(&self.held).insert(key.clone());
+                if self.is_listed(&ticket.group) {
+                    // The last list ended meanwhile.
+                    self.look_again(ticket, Duration::ZERO);
+                }
+            }
             WorkKey::Ticket(ticket) => {
                 let mut memory = lock(&self.memories).remove(ticket).unwrap_or_default();
                 match lock(&self.inbox).remove(ticket) {

@@ -8,11 +8,13 @@ use crate::api::SecurityFinding;
 use crate::api::fields::Assignee;
 use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration};
 use crate::domain::content::{self, Desired};
+use crate::domain::group;
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
-use crate::domain::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, is_leaving, open_record};
+use crate::domain::plan::{
+    ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, is_leaving, open_record, stored_ticket,
+};
 
-use super::assign::kept;
 use super::feed::newer;
 use super::index::Assignment;
 use super::{Tickets, lock};
@@ -100,6 +102,7 @@ impl Tickets {
     /// Observes a ticket; `None` when it has no finding any more. Takes note of an open record, so that the span in
     /// which its issue may turn up is counted from the first time this process saw it.
     pub(super) fn observe(&self, key: &TicketKey, memory: &mut Memory) -> Option<World> {
+        let configurations = self.context.configurations.all();
         let members: Vec<Member> = {
             let index = lock(&self.index);
             let written = lock(&self.written);
@@ -115,7 +118,10 @@ impl Tickets {
                     }
                 })
                 // The newest copy may have got a ticket, or a record, that the index has not heard of yet.
-                .filter(|member| kept(&member.finding).is_none_or(|kept| kept == *key))
+                .filter(|member| {
+                    self.kept(&member.finding, &configurations)
+                        .is_none_or(|kept| kept == *key)
+                })
                 .collect()
         };
         if members.is_empty() {
@@ -124,6 +130,11 @@ impl Tickets {
         let findings: Vec<Arc<SecurityFinding>> = members.iter().map(|member| Arc::clone(&member.finding)).collect();
         if let Some(record) = open_record(&findings, key, memory) {
             memory.note_record(&record, self.clock.now());
+        }
+        if group::is_shared(&key.group) && stored_ticket(&findings, key).is_none() {
+            memory.note_gathering(findings.len(), self.clock.now());
+        } else {
+            memory.gathering = None;
         }
         let settings = &self.context.settings;
         let configuration = self.configuration_of(&key.configuration);

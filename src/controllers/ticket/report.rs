@@ -128,7 +128,7 @@ impl Tickets {
         };
         let Err(verdict) = &assignment.place else { return };
         let finding = newer(&finding, lock(&self.written).get(key));
-        if is_leaving(&finding) {
+        if is_leaving(&finding) || *verdict == Verdict::Keep {
             return;
         }
         let report = FindingReport {

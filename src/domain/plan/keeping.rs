@@ -2,19 +2,20 @@
 
 use jiff::Timestamp;
 
-use crate::api::security_finding::{StateSource, SyncBase, Ticket};
-use crate::api::ticket_configuration::{Direction, TicketConfigurationSpec};
-use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, State};
+use crate::api::security_finding::Ticket;
+use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding};
 use crate::domain::content::{Desired, change, completion};
 use crate::domain::identity::Property;
 use crate::domain::memory::IssueKnowledge;
 use crate::domain::standing::reason_of;
-use crate::domain::state::{is_open, is_satisfied, openness};
-use crate::domain::sync::{IssueSide, Merge, finding_moved, merge, source_of};
+use crate::domain::state::is_open;
+use crate::domain::sync::{IssueSide, finding_moved, may_push};
 use crate::jira::model::{Issue, StatusCategory};
 
+use super::merging::{Merged, closes, merge_all, next_base};
 use super::{
-    ConfigurationView, ConnectionView, MemberPlan, Observed, Plan, Step, Verdict, base_of, ready_reason, stored_ticket,
+    ConfigurationView, ConnectionView, MemberPlan, Observed, Plan, Step, Verdict, base_of, has_finalizer, ready_reason,
+    stored_ticket, ticket_of,
 };
 
 pub(super) fn decide_with_issue(
@@ -53,6 +54,9 @@ pub(super) fn decide_with_issue(
     };
     if !is_ours(seen, issue) {
         return Plan::rest(Verdict::Stalled(Reason::IssueNotOurs, not_ours(&issue.key)));
+    }
+    if !present.iter().all(|finding| has_finalizer(finding)) {
+        return Plan::step(Step::Hold, Verdict::Keep);
     }
     reconcile_issue(seen, present, configuration, desired, issue, now)
 }
@@ -101,7 +105,7 @@ fn needs_reading(
         return false;
     }
     let spec = configuration.spec;
-    let pushes = spec.status_sync.enabled && spec.status_sync.direction != Direction::FromJira;
+    let pushes = may_push(&spec.status_sync);
     let moved = present
         .iter()
         .any(|finding| finding_moved(finding.spec.state, base_of(finding), None));
@@ -116,6 +120,7 @@ fn needs_reading(
     unsettled
         || (spec.status_sync.enabled && unsynced)
         || (moved && pushes)
+        || (pushes && closes(present, stored, &spec.status_sync.mapping))
         || (spec.auto_maintain && stale && !all_closed)
 }
 
@@ -144,6 +149,7 @@ fn reconcile_issue(
     let Some(status) = issue.fields.status.as_ref() else {
         return Plan::step(Step::Read { id: issue.id.clone() }, Verdict::Keep);
     };
+    let stored = stored_ticket(seen.members, seen.key);
     let property = Property::of(issue).unwrap_or_default();
     let side = IssueSide {
         status,
@@ -151,33 +157,13 @@ fn reconcile_issue(
         pushed: property.state,
         pushes: property.pushes,
     };
-    let merges: Vec<Merge> = present
-        .iter()
-        .map(|one| merge(one.spec.state, base_of(one), side, &spec.status_sync))
-        .collect();
-    // All pulls come before any push: the issue's word reaches every open member first.
-    let pulled = merges.iter().find_map(|merge| {
-        if let Merge::Pull(state) = merge {
-            Some(*state)
-        } else {
-            None
-        }
-    });
-    let merges: Vec<Merge> = merges
-        .into_iter()
-        .zip(present)
-        .map(|(merge, finding)| match (pulled, merge) {
-            (Some(state), Merge::Keep | Merge::Push) if is_open(finding.spec.state) => Merge::Pull(state),
-            (_, merge) => merge,
-        })
-        .collect();
-    let states: Vec<(State, StateSource)> = present
-        .iter()
-        .zip(&merges)
-        .map(|(finding, merge)| effective(finding, *merge, spec))
-        .collect();
-    let goal = group_state(states.iter().map(|(state, _)| *state));
-    let push = merges.contains(&Merge::Push) && !is_satisfied(goal, status, &spec.status_sync.mapping);
+    let newcomers = |one: &SecurityFinding| stored.is_some() && ticket_of(one, seen.key).is_none();
+    let Merged {
+        merges,
+        states,
+        goal,
+        push,
+    } = merge_all(present, side, &spec.status_sync, newcomers);
 
     let all_closed = !present.iter().any(|finding| is_open(finding.spec.state));
     let is_done = status.category == StatusCategory::Done;
@@ -237,65 +223,4 @@ fn reconcile_issue(
         }
     }
     plan
-}
-
-/// A member's effective state after a merge, and whose word it is.
-fn effective(finding: &SecurityFinding, merge: Merge, spec: &TicketConfigurationSpec) -> (State, StateSource) {
-    let own = finding.spec.state;
-    let previous = finding
-        .status
-        .as_ref()
-        .and_then(|status| status.state.zip(status.state_source));
-    match merge {
-        Merge::Pull(state) => (state, StateSource::JiraStatus),
-        Merge::Agree | Merge::Push => (own, source_of(merge).unwrap_or(StateSource::Finding)),
-        // What was said before stands, unless the producer has a newer word and status flows.
-        Merge::Keep => match base_of(finding) {
-            Some(base) if base.state == Some(own) || !spec.status_sync.enabled => {
-                previous.unwrap_or((own, StateSource::Finding))
-            }
-            _ => (own, StateSource::Finding),
-        },
-    }
-}
-
-/// The state a shared ticket stands for: the most urgent open one, else the first closed one.
-fn group_state(states: impl Iterator<Item = State> + Clone) -> State {
-    let open = states
-        .clone()
-        .filter(|state| is_open(*state))
-        .max_by_key(|state| openness(*state));
-    open.or_else(|| states.min()).unwrap_or_default()
-}
-
-fn next_base(
-    finding: &SecurityFinding,
-    merge: Merge,
-    push_pending: bool,
-    content_settled: bool,
-    desired: &Desired,
-    issue: &Issue,
-    spec: &TicketConfigurationSpec,
-) -> SyncBase {
-    let mut base = base_of(finding).cloned().unwrap_or_default();
-    let pushes = Property::of(issue).unwrap_or_default().pushes;
-    let agreed = match merge {
-        Merge::Agree | Merge::Pull(_) => true,
-        // Others keep the ticket open: there is nothing to move, and the finding's word is taken note of.
-        Merge::Push => !push_pending,
-        // The first time, and after our own push: what stands now is what was agreed.
-        Merge::Keep => spec.status_sync.enabled && (base.status_id.is_none() || base.pushes < pushes),
-    };
-    if agreed {
-        base.state = Some(finding.spec.state);
-        base.status_id = issue.fields.status.as_ref().map(|status| status.id.clone());
-        base.resolution_id = issue.fields.resolution.as_ref().map(|resolution| resolution.id.clone());
-        base.pushes = pushes;
-    }
-    if content_settled && spec.auto_maintain || base.fields.is_empty() {
-        base.fields.clone_from(&desired.hashes);
-        base.labels.clone_from(&desired.labels);
-        base.lists.clone_from(&desired.lists);
-    }
-    base
 }

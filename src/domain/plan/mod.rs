@@ -6,6 +6,7 @@
 
 mod deletion;
 mod keeping;
+mod merging;
 mod opening;
 
 use std::sync::Arc;
@@ -105,6 +106,13 @@ pub enum Step {
     Settle {
         /// Nonce of the creation.
         nonce: String,
+    },
+    /// Put the finalizer on present members that lack it, so that none goes without the ticket being told.
+    Hold,
+    /// Put an open record onto the members that stay, so that those that go need not wait for its outcome.
+    HandOver {
+        /// The record of the creation.
+        record: Box<Record>,
     },
     /// Stamp the record on every present member and create the issue.
     Create {
@@ -302,6 +310,10 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
     if leaving && handed_over && record.as_ref().is_none_or(stands_on_present) {
         return Plan::step(Step::Release { partial: true }, Verdict::Keep);
     }
+    if leaving && let Some(record) = record.clone().filter(|record| !stands_on_present(record)) {
+        let record = Box::new(record);
+        return Plan::step(Step::HandOver { record }, Verdict::Keep);
+    }
     let mut plan = decide_present(seen, &present, record, now);
     if leaving && plan.steps.is_empty() {
         // Those that stay are told of the ticket first; then the others are let go.
@@ -333,7 +345,7 @@ fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Opt
         return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
     }
     match issue_id(seen) {
-        None => decide_without_issue(seen, present, &desired, connection, record, now),
+        None => decide_without_issue(seen, present, configuration.spec, &desired, connection, record, now),
         Some(id) => decide_with_issue(seen, present, configuration, &desired, connection, &id, now),
     }
 }

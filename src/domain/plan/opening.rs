@@ -4,20 +4,27 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::ticket_configuration::TicketConfigurationSpec;
 use crate::api::{Reason, SecurityFinding};
 use crate::domain::content::Desired;
+use crate::domain::group;
 use crate::domain::identity::Record;
 use crate::domain::memory::later;
 use crate::domain::state::is_open;
 
 use super::{ConnectionView, Observed, Plan, Step, Timing, Verdict, ready_reason};
 
+/// How long a group without an issue waits for more of its findings, counted from the last one that came.
+const GATHERING: Duration = Duration::from_secs(2);
+/// How long it waits at most, counted from the first.
+const LONGEST_GATHERING: Duration = Duration::from_secs(10);
 /// How long an empty look-up is good for.
 const LOOK_UP_GOOD_FOR: Duration = Duration::from_secs(20);
 
 pub(super) fn decide_without_issue(
     seen: &Observed<'_>,
     present: &[&SecurityFinding],
+    spec: &TicketConfigurationSpec,
     desired: &Desired,
     connection: &ConnectionView,
     record: Option<Record>,
@@ -63,6 +70,10 @@ pub(super) fn decide_without_issue(
     {
         return Plan::rest(Verdict::from(&refusal.fault)).wake(refusal.retry_at);
     }
+    if let Some(until) = gathers(seen, present, spec).filter(|until| *until > now) {
+        let message = "waiting a moment for more findings of the group".to_owned();
+        return Plan::rest(Verdict::Waiting(Reason::Creating, message)).wake(until);
+    }
     if !fresh {
         return Plan::step(
             Step::LookUp,
@@ -71,6 +82,16 @@ pub(super) fn decide_without_issue(
     }
     let verdict = Verdict::Waiting(Reason::Creating, "the issue is being created".into());
     Plan::step(Step::Create { incarnation: 1 }, verdict)
+}
+
+/// Until when a group waits for more of its findings, so that a scan that reports many opens one complete issue and
+/// does not edit it once for each. A full ticket waits for nothing.
+fn gathers(seen: &Observed<'_>, present: &[&SecurityFinding], spec: &TicketConfigurationSpec) -> Option<Timestamp> {
+    let gathering = seen.memory.gathering.as_ref()?;
+    let open = present.iter().filter(|finding| is_open(finding.spec.state)).count();
+    let is_full = open >= group::room(&seen.key.group, spec.grouping.as_ref());
+    let until = later(gathering.since, GATHERING).min(later(gathering.begun, LONGEST_GATHERING));
+    (!is_full).then_some(until)
 }
 
 /// What to do about a creation whose outcome is unknown.

@@ -20,6 +20,8 @@ use crate::domain::status::{FindingReport, TicketReport, next};
 use crate::jira::ProjectMeta;
 use crate::jira::model::{Issue, IssueTypeMeta, StatusCategory, StatusDetails};
 
+mod groups;
+
 const INSTANCE: &str = "test";
 const TIMING: Timing = Timing {
     send_window: Duration::from_secs(20),
@@ -63,21 +65,21 @@ fn status(category: StatusCategory) -> StatusDetails {
     }
 }
 
+fn finding(at: usize, state: State) -> Arc<SecurityFinding> {
+    let finding = json!({
+        "apiVersion": "jira-findings.dev/v1alpha1", "kind": "SecurityFinding",
+        "metadata": {"name": format!("f{at}"), "namespace": "shop", "generation": 1},
+        "spec": {"title": "t", "fingerprint": "same", "state": state.as_str()},
+    });
+    Arc::new(serde_json::from_value(finding).unwrap())
+}
+
 impl World {
     fn new(states: &[State], fates: Vec<Fate>) -> Self {
-        let members: Vec<Arc<SecurityFinding>> = states
+        let members = states
             .iter()
             .enumerate()
-            .map(|(at, state)| {
-                Arc::new(
-                    serde_json::from_value(json!({
-                        "apiVersion": "jira-findings.dev/v1alpha1", "kind": "SecurityFinding",
-                        "metadata": {"name": format!("f{at}"), "namespace": "shop", "generation": 1},
-                        "spec": {"title": "t", "fingerprint": "same", "state": state.as_str()},
-                    }))
-                    .unwrap(),
-                )
-            })
+            .map(|(at, state)| finding(at, *state))
             .collect();
         let key = TicketKey {
             configuration: "shop/c".into(),
@@ -170,6 +172,18 @@ impl World {
         true
     }
 
+    /// Marks a member that is not being deleted.
+    fn mark(&mut self, at: usize, record: Option<&str>) {
+        if is_leaving(&self.members[at]) {
+            return;
+        }
+        self.change(at, |finding| {
+            finding.metadata.finalizers = Some(vec![FINALIZER.into()]);
+            let annotations = finding.metadata.annotations.get_or_insert_default();
+            annotations.extend(record.map(|text| (RECORD_ANNOTATION.to_owned(), text.to_owned())));
+        });
+    }
+
     fn create(&mut self, incarnation: u32) -> bool {
         let record = Record {
             nonce: format!("n{}", self.now + i64::try_from(self.issues.len()).unwrap()),
@@ -183,17 +197,8 @@ impl World {
             site: Some("site".into()),
             highest: 0,
         };
-        for at in 0..self.members.len() {
-            let text = serde_json::to_string(&record).unwrap();
-            self.change(at, |finding| {
-                finding.metadata.finalizers = Some(vec![FINALIZER.into()]);
-                finding
-                    .metadata
-                    .annotations
-                    .get_or_insert_default()
-                    .insert(RECORD_ANNOTATION.into(), text);
-            });
-        }
+        let text = serde_json::to_string(&record).unwrap();
+        (0..self.members.len()).for_each(|at| self.mark(at, Some(&text)));
         self.memory.settled = None;
         let first_seen = self.now();
         self.memory.attempt = Some(Attempt {
@@ -288,6 +293,11 @@ impl World {
                 self.memory.issue = IssueKnowledge::Absent;
             }
             Step::LeaveOpen { .. } => {}
+            Step::Hold => (0..self.members.len()).for_each(|at| self.mark(at, None)),
+            Step::HandOver { record } => {
+                let text = serde_json::to_string(record).unwrap();
+                (0..self.members.len()).for_each(|at| self.mark(at, Some(&text)));
+            }
             Step::Release { partial } => {
                 self.members.retain(|member| !is_leaving(member));
                 return *partial;

@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use super::splice;
 use crate::api::security_finding::SecurityFindingSpec;
 use crate::api::{SecurityFinding, Severity};
+use crate::domain::group;
 use crate::domain::state::is_open;
 
 /// Fields of the spec that are Markdown.
@@ -278,16 +279,18 @@ pub(super) fn of_ticket(findings: &[&SecurityFinding], group: &[String]) -> BTre
     let severity = highest
         .or_else(|| findings.iter().map(|finding| finding.spec.severity).max())
         .unwrap_or(Severity::Unknown);
+    let values = group::shown(group);
+    let key = values.join("/");
     let members = BTreeMap::from([
-        ("key".to_owned(), text(&group.join("/"))),
-        ("values".to_owned(), group.iter().map(|one| text(one)).collect()),
+        ("key".to_owned(), text(&key)),
+        ("values".to_owned(), values.iter().map(|one| text(one)).collect()),
         ("severity".to_owned(), Value::from(severity.as_str())),
         ("count".to_owned(), Value::from(findings.len())),
         ("open".to_owned(), Value::from(open.count())),
     ]);
     BTreeMap::from([
         ("count".to_owned(), Value::from(findings.len())),
-        ("group".to_owned(), record(&group.join("/"), members)),
+        ("group".to_owned(), record(&key, members)),
     ])
 }
 
