@@ -8,6 +8,7 @@ mod connection;
 mod crash;
 mod deletion;
 mod fields;
+mod groups;
 mod process;
 mod refusals;
 mod sync;
@@ -32,6 +33,7 @@ fn main() {
         deletion::tests(),
         process::tests(),
         fields::tests(),
+        groups::tests(),
         refusals::tests(),
         sync::tests(),
         templates::tests(),
