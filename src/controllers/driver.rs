@@ -3,29 +3,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use rand::RngExt;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 
 use super::context::Context;
 use super::registry::ObjectKey;
 use crate::api::FIELD_MANAGER;
+use crate::domain::standing::status_patch;
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::shutdown::Shutdown;
 
 /// How many objects of one kind and namespace are worked on at once.
 const CONCURRENCY: u16 = 8;
+/// A status that changed under our hands is written anew from what the watch brings.
+const CONFLICT_DELAY: Duration = Duration::from_secs(1);
 /// How long a failed pass waits, at least.
 const ERROR_DELAY: Duration = Duration::from_secs(5);
 
@@ -320,6 +326,34 @@ pub async fn with_deadline<T>(call: impl Future<Output = Result<T, kube::Error>>
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(PassError::Deadline),
+    }
+}
+
+/// Writes a status where it differs from the present one. The pass breaks off where there was nothing to write, and where
+/// somebody else wrote the object meanwhile, with how soon to look again.
+pub async fn write_status<K: Kind, S: Serialize>(
+    client: &Client,
+    object: &K,
+    current: &S,
+    next: &S,
+) -> Result<ControlFlow<(Outcome, Option<Duration>)>, PassError> {
+    let version = object.resource_version().unwrap_or_default();
+    let Some(patch) = status_patch(current, next, &version) else {
+        return Ok(ControlFlow::Break((Outcome::Unchanged, None)));
+    };
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let parameters = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let (name, patch) = (object.name_any(), Patch::Merge(patch));
+    match with_deadline(api.patch_status(&name, &parameters, &patch)).await {
+        Ok(_) => Ok(ControlFlow::Continue(())),
+        // Changed meanwhile, or gone: the watch tells.
+        Err(PassError::Api(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+            Ok(ControlFlow::Break((Outcome::Unchanged, Some(CONFLICT_DELAY))))
+        }
+        Err(error) => Err(error),
     }
 }
 

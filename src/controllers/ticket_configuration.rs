@@ -4,13 +4,13 @@
 //! a configuration that is not ready from one that does not exist.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::events::Recorder;
 use kube::{Api, ResourceExt};
 use tokio::sync::broadcast;
@@ -22,13 +22,11 @@ use super::registry::{
     ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration, connection_key, identity_of, spec_allows,
 };
 use crate::api::ticket_configuration::{FindingCounts, Resolved};
-use crate::api::{
-    ConditionType, FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec,
-};
+use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec};
 use crate::domain::configuration::{self, Problem};
 use crate::domain::fields;
 use crate::domain::render::template::{self, Compiled as Template};
-use crate::domain::standing::{self, Progress, Standing, reason_of, status_patch};
+use crate::domain::standing::{self, Progress, Standing, reason_of};
 use crate::jira::{Assignable, JiraError, MetadataError};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::readiness;
@@ -40,8 +38,6 @@ const RESOLVE_INTERVAL: Duration = Duration::from_mins(10);
 const TEMPLATE_INTERVAL: Duration = Duration::from_mins(1);
 /// How soon it is after an error, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
-/// A status that changed under our hands is written anew from what the watch brings.
-const CONFLICT_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs the controller until the shutdown.
 pub async fn run(context: Context, shutdown: Shutdown) {
@@ -410,22 +406,8 @@ impl Controller {
         next.conditions = standing::conditions(&current.conditions, &verdict.standing, generation, Timestamp::now());
         next.resolved = verdict.resolved.clone().or(next.resolved);
         next.findings = counts.or(next.findings);
-        let version = object.resource_version().unwrap_or_default();
-        let Some(patch) = status_patch(&current, &next, &version) else {
-            return Ok((Outcome::Unchanged, None));
-        };
-        let api: Api<TicketConfiguration> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match with_deadline(api.patch_status(&key.name, &params, &Patch::Merge(patch))).await {
-            Ok(_) => {}
-            // Changed meanwhile, or gone: the watch tells.
-            Err(PassError::Api(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-                return Ok((Outcome::Unchanged, Some(CONFLICT_DELAY)));
-            }
-            Err(error) => return Err(error),
+        if let ControlFlow::Break(done) = driver::write_status(&self.context.client, object, &current, &next).await? {
+            return Ok(done);
         }
         let standing = &verdict.standing;
         let (reason, message) = (standing.reason.as_str(), standing.message.as_str());

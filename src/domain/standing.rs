@@ -39,28 +39,24 @@ pub enum Progress {
 /// The conditions that say how an object stands. Conditions of other types are kept.
 pub fn conditions(current: &[Condition], standing: &Standing, generation: i64, now: Timestamp) -> Vec<Condition> {
     let (ready, extra) = match standing.progress {
-        Progress::Ready => ("True", None),
-        Progress::Reconciling => ("False", Some(ConditionType::Reconciling)),
-        Progress::Stalled => ("False", Some(ConditionType::Stalled)),
-        Progress::Resting => ("False", None),
+        Progress::Ready => (true, None),
+        Progress::Reconciling => (false, Some(ConditionType::Reconciling)),
+        Progress::Stalled => (false, Some(ConditionType::Stalled)),
+        Progress::Resting => (false, None),
     };
-    let message = cut(&standing.message);
-    let make = |kind: ConditionType, status: &str| {
-        let before = current
-            .iter()
-            .find(|one| one.type_ == kind.as_str() && one.status == status);
-        Condition {
-            type_: kind.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: standing.reason.as_str().to_owned(),
-            message: message.clone(),
-            observed_generation: Some(generation),
-            last_transition_time: before.map_or(Time(now), |one| one.last_transition_time.clone()),
-        }
+    let make = |kind: ConditionType, holds: bool| {
+        condition(
+            current,
+            kind,
+            holds,
+            (standing.reason, &standing.message),
+            Some(generation),
+            now,
+        )
     };
     let ours = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
     let mut all = vec![make(ConditionType::Ready, ready)];
-    all.extend(extra.map(|kind| make(kind, "True")));
+    all.extend(extra.map(|kind| make(kind, true)));
     all.extend(
         current
             .iter()
@@ -68,6 +64,29 @@ pub fn conditions(current: &[Condition], standing: &Standing, generation: i64, n
             .cloned(),
     );
     all
+}
+
+/// One condition; where it had the same status before, it keeps its transition time.
+pub fn condition(
+    current: &[Condition],
+    kind: ConditionType,
+    holds: bool,
+    (reason, message): (Reason, &str),
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Condition {
+    let status = if holds { "True" } else { "False" };
+    let before = current
+        .iter()
+        .find(|one| one.type_ == kind.as_str() && one.status == status);
+    Condition {
+        type_: kind.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: reason.as_str().to_owned(),
+        message: cut(message),
+        observed_generation: generation,
+        last_transition_time: before.map_or(Time(now), |one| one.last_transition_time.clone()),
+    }
 }
 
 /// The reason of a condition as it stands.

@@ -10,10 +10,8 @@ use crate::jira::model::{Issue, StatusCategory};
 use super::identity::{Record, TicketKey};
 use super::memory::IssueKnowledge;
 use super::plan::Verdict;
+use super::standing::condition;
 use super::state::category_key;
-
-/// Longest message of a condition, in characters.
-const MAX_MESSAGE: usize = 1_024;
 
 /// What is reported of a ticket, the same for all its members.
 #[derive(Clone, Debug)]
@@ -156,7 +154,7 @@ fn assignee_missing(finding: &SecurityFinding, ticket: &TicketReport<'_>) -> Opt
 }
 
 /// The kstatus conditions of a verdict: `Ready` always, `Reconciling` or `Stalled` only while true.
-pub fn ready_conditions(verdict: &Verdict) -> Vec<(ConditionType, bool, Reason, String)> {
+fn ready_conditions(verdict: &Verdict) -> Vec<(ConditionType, bool, Reason, String)> {
     match verdict {
         Verdict::Keep | Verdict::Unchanged => Vec::new(),
         Verdict::Ready(reason, message) => vec![(ConditionType::Ready, true, *reason, message.clone())],
@@ -172,27 +170,15 @@ pub fn ready_conditions(verdict: &Verdict) -> Vec<(ConditionType, bool, Reason, 
 }
 
 /// The wanted conditions; one that says the same as before keeps its transition time, and all others go.
-pub fn conditions(
+fn conditions(
     before: &[Condition],
     wanted: Vec<(ConditionType, bool, Reason, String)>,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let next = wanted.into_iter().map(|(type_, is_true, reason, message)| {
-        let status = if is_true { "True" } else { "False" };
-        let old = before.iter().find(|condition| condition.type_ == type_.as_str());
-        let since = old
-            .filter(|old| old.status == status)
-            .map_or(Time(now), |old| old.last_transition_time.clone());
-        Condition {
-            type_: type_.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
-            message: message.chars().take(MAX_MESSAGE).collect(),
-            observed_generation: generation,
-            last_transition_time: since,
-        }
-    });
+    let next = wanted
+        .into_iter()
+        .map(|(kind, holds, reason, message)| condition(before, kind, holds, (reason, &message), generation, now));
     next.collect()
 }
 

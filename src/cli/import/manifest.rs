@@ -9,7 +9,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Severity;
+use crate::api::Severity;
 use crate::domain::render::escape;
 
 /// Name of an object: prefix, readable part, hash, within a DNS label.

@@ -13,7 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+
+use crate::api::Severity;
 
 use manifest::Settings;
 
@@ -48,7 +51,7 @@ pub struct ReportArgs {
     pub name_prefix: Option<String>,
 
     /// Leave out what is less severe.
-    #[arg(long, value_enum, default_value_t = Severity::Unknown)]
+    #[arg(long, value_parser = severities(), ignore_case = true, default_value = "Unknown")]
     pub min_severity: Severity,
 
     /// A label for every manifest; may be repeated.
@@ -60,35 +63,14 @@ pub struct ReportArgs {
     pub cluster: Option<String>,
 }
 
-/// How bad a finding is, in the API's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Severity {
-    /// The scanner does not say.
-    Unknown,
-    /// Good to know.
-    Informational,
-    /// Low.
-    Low,
-    /// Medium.
-    Medium,
-    /// High.
-    High,
-    /// Critical.
-    Critical,
-}
-
-impl Severity {
-    /// The API's spelling.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "Unknown",
-            Self::Informational => "Informational",
-            Self::Low => "Low",
-            Self::Medium => "Medium",
-            Self::High => "High",
-            Self::Critical => "Critical",
-        }
-    }
+/// The severities by name, in any case.
+fn severities() -> impl TypedValueParser<Value = Severity> {
+    let names = Severity::ALL.map(Severity::as_str);
+    PossibleValuesParser::new(names).map(|name| {
+        let mut all = Severity::ALL.into_iter();
+        all.find(|one| one.as_str().eq_ignore_ascii_case(&name))
+            .unwrap_or_default()
+    })
 }
 
 /// What became of the entries of a report.

@@ -6,10 +6,9 @@
 
 use serde_json::Value;
 
-use super::{
-    Severity,
-    manifest::{Fields, Finding},
-};
+use crate::api::Severity;
+
+use super::manifest::{Fields, Finding};
 
 const ASSET: usize = 1024;
 

@@ -7,13 +7,13 @@
 mod probe;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::events::Recorder;
 use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
@@ -24,11 +24,9 @@ use self::probe::{Asked, Credential};
 use super::context::Context;
 use super::driver::{self, Objects, PassError, Reconciler, jittered, with_deadline};
 use super::registry::{Connection, ConnectionEntry, Fault, ObjectKey};
-use crate::api::{
-    ACCEPT_SITE_ANNOTATION, ConditionType, FIELD_MANAGER, JiraConnection, JiraConnectionSpec, RECONCILE_ANNOTATION,
-};
+use crate::api::{ACCEPT_SITE_ANNOTATION, ConditionType, JiraConnection, JiraConnectionSpec, RECONCILE_ANNOTATION};
 use crate::domain::connection::{self, Cure, Diagnosis, Discovered};
-use crate::domain::standing::{Progress, reason_of, status_patch};
+use crate::domain::standing::{Progress, reason_of};
 use crate::jira::{JiraClient, Limiters};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::readiness;
@@ -44,8 +42,6 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_min
 const IDLE_INTERVAL: Duration = Duration::from_mins(10);
 /// Faults met in use are looked into no more often than this: one endpoint may refuse what `/myself` grants.
 const FAULT_SPACING: Duration = Duration::from_secs(10);
-/// A status that changed under our hands is written anew from what the watch brings.
-const CONFLICT_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs the controller until the shutdown.
 pub async fn run(context: Context, shutdown: Shutdown) {
@@ -406,22 +402,8 @@ impl Controller {
         let current = object.status.clone().unwrap_or_default();
         let generation = object.metadata.generation.unwrap_or_default();
         let next = connection::next_status(&current, &object.spec, generation, &memory.outcome, Timestamp::now());
-        let version = object.resource_version().unwrap_or_default();
-        let Some(patch) = status_patch(&current, &next, &version) else {
-            return Ok((Outcome::Unchanged, None));
-        };
-        let api: Api<JiraConnection> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match with_deadline(api.patch_status(&key.name, &params, &Patch::Merge(patch))).await {
-            Ok(_) => {}
-            // Changed meanwhile, or gone: the watch tells.
-            Err(PassError::Api(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-                return Ok((Outcome::Unchanged, Some(CONFLICT_DELAY)));
-            }
-            Err(error) => return Err(error),
+        if let ControlFlow::Break(done) = driver::write_status(&self.context.client, object, &current, &next).await? {
+            return Ok(done);
         }
         let standing = connection::standing(&object.spec, &memory.outcome);
         if reason_of(&current.conditions, ConditionType::Ready) != Some(standing.reason.as_str()) {

@@ -110,22 +110,21 @@ pub fn assign(finding: &SecurityFinding, choice: Choice<'_>) -> Placement {
             };
             Place::Nowhere(Verdict::Ready(Reason::NotSelected, message))
         }
-        Some(candidate) => match unwanted(finding) {
-            Some(verdict) => Place::Nowhere(verdict),
-            None => {
-                let grouping = candidate.spec.grouping.as_ref();
-                let group = group::group_of(finding, grouping);
-                Place::Group {
-                    configuration: candidate.identity.to_owned(),
-                    room: group::room(&group, grouping),
-                    group,
-                }
-            }
-        },
+        Some(candidate) => unwanted(finding).map_or_else(|| grouped(finding, candidate), Place::Nowhere),
     };
     Placement {
         place,
         selection: Some(told),
+    }
+}
+
+fn grouped(finding: &SecurityFinding, candidate: &Candidate<'_>) -> Place {
+    let grouping = candidate.spec.grouping.as_ref();
+    let group = group::group_of(finding, grouping);
+    Place::Group {
+        configuration: candidate.identity.to_owned(),
+        room: group::room(&group, grouping),
+        group,
     }
 }
 

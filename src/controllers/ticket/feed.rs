@@ -64,7 +64,7 @@ async fn watch_findings(tickets: Arc<Tickets>, scope: Option<String>) {
                     .into_iter()
                     .for_each(|key| tickets.queue.push(key, Lane::Normal));
                 listed = HashSet::new();
-                tickets.listed(&scope);
+                tickets.listed(scope.clone());
             }
             Err(error) => tracing::warn!(%error, "the watch of SecurityFindings failed; it is started again"),
         }
@@ -122,10 +122,10 @@ async fn watch_connections(tickets: Arc<Tickets>) {
 
 impl Tickets {
     /// All findings of a scope have been listed: what waited for them goes on.
-    fn listed(&self, scope: &Option<String>) {
+    fn listed(&self, scope: Option<String>) {
         let (first, all) = {
             let mut unlisted = lock(&self.unlisted);
-            (unlisted.remove(scope), unlisted.is_empty())
+            (unlisted.remove(&scope), unlisted.is_empty())
         };
         if first {
             self.assign_all(&self.context.configurations.all());
