@@ -7,9 +7,9 @@
 use crate::api::State;
 use crate::api::security_finding::{StateSource, SyncBase};
 use crate::api::ticket_configuration::{ConflictPolicy, Direction, StatusSync};
-use crate::jira::model::{Resolution, StatusDetails};
+use crate::jira::model::{Resolution, StatusCategory, StatusDetails};
 
-use super::state::{from_jira, is_satisfied};
+use super::state::{from_jira, is_open, is_satisfied};
 
 /// The issue's side of a merge.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +44,11 @@ pub fn merge(own: State, base: Option<&SyncBase>, issue: IssueSide<'_>, sync: &S
     }
     // After a restore the stored base may be older than the last push; then the issue's property is the base.
     let base = base.filter(|base| base.pushes >= issue.pushes);
-    let finding_moved = finding_moved(own, base, issue.pushed);
-    let issue_moved = issue_moved(base, issue, sync);
+    let (finding_moved, issue_moved) = if issue.pushed.is_none() && base.is_none_or(is_blank) {
+        first_meeting(own, issue, sync)
+    } else {
+        (finding_moved(own, base, issue.pushed), issue_moved(base, issue, sync))
+    };
     let satisfied = is_satisfied(own, issue.status, &sync.mapping);
     let (may_push, may_pull) = (may_push(sync), may_pull(sync));
     match (finding_moved, issue_moved) {
@@ -94,6 +97,21 @@ fn issue_moved(base: Option<&SyncBase>, issue: IssueSide<'_>, sync: &StatusSync)
     }
 }
 
+/// Whether nothing was ever agreed about status.
+const fn is_blank(base: &SyncBase) -> bool {
+    base.state.is_none() && base.status_id.is_none()
+}
+
+/// Who counts as moved where nothing was ever agreed and nothing pushed, as on an issue that a person made: a finding
+/// says `Active` and an issue waits until somebody moves them. An open finding and an issue that is done contradict each
+/// other, whoever was first.
+fn first_meeting(own: State, issue: IssueSide<'_>, sync: &StatusSync) -> (bool, bool) {
+    let contradicts = is_open(own) && issue.status.category == StatusCategory::Done;
+    let agrees = is_satisfied(own, issue.status, &sync.mapping);
+    let issue_moved = !is_satisfied(State::Active, issue.status, &sync.mapping);
+    (own != State::Active || contradicts || agrees, issue_moved)
+}
+
 fn pull(issue: IssueSide<'_>, sync: &StatusSync) -> Merge {
     Merge::Pull(from_jira(issue.status, issue.resolution, &sync.mapping))
 }
@@ -110,7 +128,6 @@ pub const fn source_of(merge: Merge) -> Option<StateSource> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jira::model::StatusCategory;
 
     fn status(id: &str, category: StatusCategory) -> StatusDetails {
         StatusDetails {
@@ -227,6 +244,49 @@ mod tests {
         let sync = StatusSync::default();
         assert_eq!(merge(State::Active, None, side(&todo), &sync), Merge::Agree);
         assert_eq!(merge(State::InProgress, None, side(&todo), &sync), Merge::Push);
+    }
+
+    #[test]
+    fn an_issue_that_a_person_made_keeps_its_place_unless_the_finding_has_news() {
+        let todo = status("1", StatusCategory::New);
+        let doing = status("2", StatusCategory::Indeterminate);
+        let done = status("3", StatusCategory::Done);
+        let mut sync = StatusSync::default();
+        assert_eq!(merge(State::Active, None, side(&todo), &sync), Merge::Agree);
+        assert_eq!(
+            merge(State::Active, None, side(&doing), &sync),
+            Merge::Pull(State::InProgress)
+        );
+        assert_eq!(merge(State::InProgress, None, side(&doing), &sync), Merge::Agree);
+        assert_eq!(merge(State::Fixed, None, side(&todo), &sync), Merge::Push);
+        assert_eq!(
+            merge(State::Active, None, side(&done), &sync),
+            Merge::Pull(State::Fixed)
+        );
+        assert_eq!(
+            merge(State::Fixed, None, side(&doing), &sync),
+            Merge::Pull(State::InProgress)
+        );
+        // A base that status never flowed into says nothing.
+        let blank = SyncBase::default();
+        assert_eq!(
+            merge(State::Active, Some(&blank), side(&doing), &sync),
+            Merge::Pull(State::InProgress)
+        );
+        sync.conflict_policy = ConflictPolicy::FindingWins;
+        assert_eq!(merge(State::Active, None, side(&done), &sync), Merge::Push);
+        assert_eq!(
+            merge(State::Active, None, side(&doing), &sync),
+            Merge::Pull(State::InProgress)
+        );
+        sync.direction = Direction::FromJira;
+        assert_eq!(
+            merge(State::Active, None, side(&done), &sync),
+            Merge::Pull(State::Fixed)
+        );
+        sync.direction = Direction::ToJira;
+        assert_eq!(merge(State::Active, None, side(&doing), &sync), Merge::Keep);
+        assert_eq!(merge(State::Active, None, side(&done), &sync), Merge::Push);
     }
 
     proptest::proptest! {
