@@ -70,6 +70,9 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// Stands for the identity of a configuration that is not known any more; none can have it.
+const NOWHERE: &str = "-";
+
 /// Decides where a finding belongs.
 ///
 /// A finding keeps its ticket once it has one, and what stands in an open record is not computed anew, whatever changed
@@ -81,7 +84,9 @@ pub fn assign(finding: &SecurityFinding, choice: Choice<'_>) -> Placement {
             selection: None,
         };
     }
-    if let Some(field) = unrecognised(finding) {
+    // A deleted finding that is held must be let go by a pass; it may have claimed an issue that its status lacks.
+    let held = is_leaving(finding) && has_finalizer(finding);
+    if let Some(field) = unrecognised(finding).filter(|_| !held) {
         let message = format!("the value of {field} is not known to this version of the operator; upgrade it");
         return Placement {
             place: Place::Nowhere(Verdict::Stalled(Reason::UnrecognisedValue, message)),
@@ -96,6 +101,7 @@ pub fn assign(finding: &SecurityFinding, choice: Choice<'_>) -> Placement {
         reasons: selection.reasons,
     };
     let place = match chosen {
+        _ if held => Ok(TicketKey::of(chosen.map_or(NOWHERE, |one| one.identity), finding)),
         None if finding.spec.ticket.configuration_ref.is_some() => {
             let why = told.reasons.join("; ");
             Place::Nowhere(Verdict::Stalled(
@@ -298,6 +304,24 @@ mod tests {
         assert_eq!(told(&finding(json!({"/spec": future}))), Reason::UnrecognisedValue);
         let elsewhere = json!({"name": "f", "namespace": "other"});
         assert_eq!(told(&finding(json!({"/metadata": elsewhere}))), Reason::NotSelected);
+    }
+
+    #[test]
+    fn a_deleted_finding_that_is_held_always_has_a_pass_that_lets_it_go() {
+        let metadata = |namespace: &str, finalizers: Value| {
+            json!({
+                "name": "f", "namespace": namespace, "finalizers": finalizers,
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+            })
+        };
+        let held = json!([crate::api::FINALIZER]);
+        let future = json!({"title": "t", "severity": "Apocalyptic"});
+        let chosen = finding(json!({"/metadata": metadata("shop", held.clone()), "/spec": future}));
+        assert_eq!(place(&chosen).unwrap().configuration, "shop/c");
+        let unchosen = finding(json!({"/metadata": metadata("other", held)}));
+        assert_eq!(place(&unchosen).unwrap().configuration, NOWHERE);
+        let free = finding(json!({"/metadata": metadata("shop", json!([]))}));
+        assert_eq!(place(&free), Err(Verdict::Keep));
     }
 
     #[test]
