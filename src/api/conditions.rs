@@ -161,6 +161,12 @@ vocabulary! {
         IssueLost,
         /// The issue carries neither the property nor the label of the ticket; nothing is written to it.
         IssueNotOurs,
+        /// The finding names an existing issue, and the configuration does not allow that.
+        AdoptionForbidden,
+        /// The existing issue that the finding names cannot be its ticket.
+        IssueNotAdoptable,
+        /// The existing issue that the finding names is the ticket of another finding.
+        IssueAlreadyClaimed,
         /// The issue was created and cannot be read.
         CreatedIssueNotVisible,
         /// No Jira status is known for the finding's state.

@@ -123,7 +123,8 @@ pub struct TicketConfigurationSpec {
     /// Whether a finding may name an existing issue as its ticket (`ticket.issueKey`).
     #[serde(default)]
     pub adoption: Adoption,
-    /// What happens to the issue when its last finding is deleted.
+    /// What happens to the issue when its last finding is deleted. One that a finding named (`ticket.issueKey`) is never
+    /// deleted: `Delete` closes it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// How long a deletion may wait for Jira before the finding is let go and the issue left open. Default 10m.
@@ -354,7 +355,8 @@ pub enum DeletionPolicy {
     Close,
     /// Leave it alone.
     Orphan,
-    /// Delete it from Jira.
+    /// Delete it from Jira. One that a finding named (`ticket.issueKey`) was a person's before: it is closed as under
+    /// `Close`.
     Delete,
     /// A value this version of the operator does not know; treated as `Orphan`.
     #[serde(other)]

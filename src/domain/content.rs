@@ -92,6 +92,19 @@ pub struct Entries {
 }
 
 impl Change {
+    /// What of it may be sent to an issue that a person made: never the description and, the `first` time, no field that
+    /// has a value. `None` when nothing is left.
+    #[must_use]
+    pub fn to_adopted(mut self, issue: &Issue, first: bool) -> Option<Self> {
+        self.fields.remove("description");
+        let filled = |id: &String| {
+            let value = issue.fields.other.get(id);
+            value.is_some_and(|value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()))
+        };
+        self.fields.retain(|id, _| !first || !filled(id));
+        (self != Self::default()).then_some(self)
+    }
+
     /// The body of the edit.
     pub fn edit(&self) -> EditIssue {
         let operations = self.add_labels.iter().map(|label| json!({ "add": label }));
@@ -194,7 +207,8 @@ pub fn desired(
     if let Some(priority) = &priority {
         hashes.insert("priority".to_owned(), short_hash(priority.as_bytes()));
     }
-    let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}").as_bytes());
+    let named: Vec<_> = shown.iter().map(|finding| &finding.spec.ticket.issue_key).collect();
+    let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}{named:?}").as_bytes());
     Ok(Desired {
         summary: rendered.summary,
         description: rendered.description,
@@ -264,6 +278,18 @@ pub fn creation(
     CreateIssue {
         fields,
         properties: vec![property_entry(&property)],
+    }
+}
+
+/// The edit that claims an existing issue: the property and our own two labels, together.
+pub fn claiming(instance: &str, key: &TicketKey) -> EditIssue {
+    let labels = Change {
+        add_labels: vec![instance_label(instance), key.label(instance)],
+        ..Change::default()
+    };
+    EditIssue {
+        properties: vec![property_entry(&Property::adopting(instance, key))],
+        ..labels.edit()
     }
 }
 
@@ -516,5 +542,48 @@ mod tests {
         let sent = change(&new, Some(&base(&old)), &there).unwrap();
         assert!(sent.fields.is_empty());
         assert_eq!(sent.add_labels, ["jfo-a"]);
+    }
+
+    #[test]
+    fn on_an_adopted_issue_only_what_is_empty_is_filled_and_never_the_description() {
+        let mut issue = Issue::default();
+        issue.fields.other = json!({"a": "theirs", "b": null, "c": [], "d": ["theirs"]})
+            .as_object()
+            .cloned()
+            .unwrap();
+        let all = Change {
+            fields: json!({"description": "ours", "a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
+                .as_object()
+                .cloned()
+                .unwrap(),
+            ..Change::default()
+        };
+        let sent = |first: bool| -> Vec<String> {
+            let change = all.clone().to_adopted(&issue, first).unwrap();
+            change.fields.keys().cloned().collect()
+        };
+        assert_eq!(sent(true), ["b", "c", "e"]);
+        assert_eq!(sent(false), ["a", "b", "c", "d", "e"]);
+        let only = Change {
+            fields: json!({"description": "ours"}).as_object().cloned().unwrap(),
+            ..Change::default()
+        };
+        assert_eq!(only.to_adopted(&issue, false), None);
+    }
+
+    #[test]
+    fn a_claim_adds_labels_and_writes_the_property_with_them() {
+        let key = TicketKey {
+            configuration: "a/b".into(),
+            group: vec!["ns".into(), "f".into()],
+            slot: 0,
+        };
+        let edit = claiming("prod", &key);
+        assert!(edit.fields.is_empty(), "nothing is replaced");
+        assert_eq!(
+            edit.update["labels"],
+            json!([{"add": "jira-findings-prod"}, {"add": key.label("prod")}])
+        );
+        assert_eq!(edit.properties.len(), 1);
     }
 }

@@ -101,6 +101,9 @@ pub struct Property {
     /// How often a state was pushed; tells whether a stored merge base is older than the last push.
     #[serde(default)]
     pub pushes: u32,
+    /// The issue existed before and became the ticket because a finding named it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl Property {
@@ -114,6 +117,15 @@ impl Property {
             incarnation,
             state,
             pushes: 0,
+            adopted: false,
+        }
+    }
+
+    /// The property that claims an existing issue for this key. No state was ever pushed to it.
+    pub fn adopting(instance: &str, key: &TicketKey) -> Self {
+        Self {
+            adopted: true,
+            ..Self::new(instance, key, 1, None)
         }
     }
 
@@ -286,6 +298,17 @@ mod tests {
     fn the_label_of_a_known_key_never_changes() {
         // A change here would orphan every ticket of every installation.
         assert_eq!(key(&["ns", "f"]).label("prod"), "jfo-4kbnhcaurxkmz2q6ojmr7svdvu");
+    }
+
+    #[test]
+    fn only_the_property_of_an_adopted_issue_says_so() {
+        let key = key(&["ns", "f"]);
+        let created = serde_json::to_value(Property::new("prod", &key, 1, None)).unwrap();
+        assert_eq!(created.get("adopted"), None);
+        assert!(!serde_json::from_value::<Property>(created).unwrap().adopted);
+        let adopted = Property::adopting("prod", &key);
+        assert_eq!(serde_json::to_value(&adopted).unwrap()["adopted"], true);
+        assert!(adopted.proves("prod", &key));
     }
 
     #[test]

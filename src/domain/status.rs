@@ -7,7 +7,7 @@ use crate::api::security_finding::{IssueStatus, SelectionStatus, StateSource, Sy
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, SecurityFindingStatus, State};
 use crate::jira::model::{Issue, StatusCategory};
 
-use super::identity::{Record, TicketKey};
+use super::identity::{Property, Record, TicketKey};
 use super::memory::IssueKnowledge;
 use super::plan::Verdict;
 use super::standing::condition;
@@ -232,6 +232,8 @@ fn describe(ticket: &mut Ticket, issue: &Issue, report: &TicketReport<'_>, now: 
     }
     ticket.incarnation = ticket.incarnation.max(1);
     ticket.lost = false;
+    ticket.adopted &= ticket.id.as_deref() == Some(issue.id.as_str());
+    ticket.adopted |= Property::of(issue).is_some_and(|property| property.adopted);
     ticket.id = Some(issue.id.clone());
     ticket.site = report.site.map(str::to_owned).or(ticket.site.take());
     if !issue.key.is_empty() {

@@ -3,6 +3,8 @@
 //! Each step may be repeated after a crash. A step tells whether the pass goes on; what it learned stands in the
 //! memory, and the next round decides on it.
 
+mod adopt;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,7 +19,7 @@ use crate::domain::content;
 use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
-use crate::domain::plan::{Step, is_leaving, ticket_of};
+use crate::domain::plan::{Step, is_leaving, stored_ticket, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
 use crate::jira::{Assignable, Executed, JiraError};
@@ -59,6 +61,8 @@ impl Tickets {
             Step::LookUp => self.look_up(key, memory, world, &connection).await,
             Step::FindAttempt { record } => self.find_attempt(key, memory, world, &connection, record).await,
             Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
+            Step::Adopt { key: named } => return self.adopt(key, memory, world, &connection, named).await,
+            Step::FindClaim { key: named } => self.find_claim(key, memory, &connection, named).await,
             Step::Read { id } => read(memory, world, &connection, id, self.clock.now()).await,
             Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
                 Ok(()) => {
@@ -394,7 +398,12 @@ impl Tickets {
         let incarnation = incarnation.or(memory.incarnation).unwrap_or(1).max(before.incarnation);
         let known = Property::new(&self.context.settings.instance_id, key, incarnation, Some(goal));
         let pushes = before.pushes.max(stored_pushes(world)).saturating_add(1);
-        let property = content::property_entry(&Property { pushes, ..known });
+        let adopted = before.adopted || stored_ticket(&world.findings, key).is_some_and(|ticket| ticket.adopted);
+        let property = content::property_entry(&Property {
+            pushes,
+            adopted,
+            ..known
+        });
         match client.transition(id, &transition, &fields, &[property]).await {
             Ok(()) => {
                 tracing::info!(issue = %issue.key, from = %status.name, %goal, "moved an issue");

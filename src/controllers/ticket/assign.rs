@@ -101,7 +101,12 @@ pub fn assign(finding: &SecurityFinding, choice: Choice<'_>) -> Placement {
         reasons: selection.reasons,
     };
     let place = match chosen {
-        _ if held => Ok(TicketKey::of(chosen.map_or(NOWHERE, |one| one.identity), finding)),
+        Some(candidate) if held => grouped(finding, candidate),
+        None if held => Place::Kept(TicketKey {
+            configuration: NOWHERE.to_owned(),
+            group: group::group_of(finding, None),
+            slot: 0,
+        }),
         None if finding.spec.ticket.configuration_ref.is_some() => {
             let why = told.reasons.join("; ");
             Place::Nowhere(Verdict::Stalled(

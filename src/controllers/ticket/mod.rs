@@ -77,6 +77,9 @@ impl Clock {
     }
 }
 
+/// Held by the one whose turn it is.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// What the workers share.
 pub(crate) struct Tickets {
     context: Context,
@@ -88,6 +91,8 @@ pub(crate) struct Tickets {
     inbox: Mutex<HashMap<TicketKey, Option<Issue>>>,
     /// Issues of tickets whose last finding was let go lately: the search index may not know them yet.
     released: Mutex<HashMap<TicketKey, (String, Instant)>>,
+    /// Existing issues, by site and id, that are being claimed: one claims while the others wait.
+    claims: Mutex<HashMap<(String, String), Turn>>,
     /// Findings as this process has last written them, until the watch has caught up.
     written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
     /// Namespaces, or the whole cluster, whose findings have not been listed yet.
@@ -109,6 +114,7 @@ pub async fn run(context: Context, shutdown: Shutdown) {
         memories: Mutex::default(),
         inbox: Mutex::default(),
         released: Mutex::default(),
+        claims: Mutex::default(),
         written: Mutex::default(),
         unlisted: Mutex::default(),
         held: Mutex::default(),

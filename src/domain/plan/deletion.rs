@@ -9,6 +9,7 @@ use crate::api::{Reason, State};
 use crate::domain::memory::{IssueKnowledge, later};
 use crate::jira::model::{Issue, StatusCategory};
 
+use super::adoption::{is_adopted, look_for_claim};
 use super::keeping::{is_ours, not_ours};
 use super::opening::{Pursuit, pursue};
 use super::{ConfigurationView, Observed, Plan, Step, Verdict, dry_run, issue_id, open_record, stored_ticket};
@@ -18,7 +19,8 @@ pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
     let release = || Plan::step(Step::Release { partial: false }, Verdict::Keep);
     let record = open_record(seen.members, seen.key, seen.memory);
     let id = issue_id(seen);
-    if id.is_none() && record.is_none() {
+    let claim = look_for_claim(seen);
+    if id.is_none() && record.is_none() && claim.is_none() {
         return release();
     }
     let spec = seen.configuration.as_ref().map(|configuration| configuration.spec);
@@ -82,7 +84,9 @@ pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
         }
     }
     let Some(id) = id else {
-        let Some(record) = record else { return release() };
+        let Some(record) = record else {
+            return claim.unwrap_or_else(release);
+        };
         return match pursue(seen, &record, connection.request_timeout, now) {
             Pursuit::Search(plan) => plan,
             Pursuit::Wait(plan) if deadline > now => Plan {
@@ -101,7 +105,9 @@ pub(super) fn decide_deletion(seen: &Observed<'_>, now: Timestamp) -> Plan {
         IssueKnowledge::Absent => release(),
         IssueKnowledge::Unknown => Plan::step(Step::Read { id }, Verdict::Keep),
         IssueKnowledge::Present(issue) if !is_ours(seen, issue) => wait(not_ours(&issue.key)),
-        IssueKnowledge::Present(_) if configuration.spec.deletion_policy == DeletionPolicy::Delete => {
+        IssueKnowledge::Present(issue)
+            if configuration.spec.deletion_policy == DeletionPolicy::Delete && !is_adopted(seen, issue) =>
+        {
             Plan::step(Step::Delete { id }, Verdict::Keep)
         }
         IssueKnowledge::Present(issue) => match close(seen, configuration, &id, issue) {

@@ -12,6 +12,7 @@ use crate::domain::state::is_open;
 use crate::domain::sync::{IssueSide, finding_moved, may_push};
 use crate::jira::model::{Issue, StatusCategory};
 
+use super::adoption::is_adopted;
 use super::merging::{Merged, closes, merge_all, next_base};
 use super::{
     ConfigurationView, ConnectionView, MemberPlan, Observed, Plan, Step, Verdict, base_of, has_finalizer, ready_reason,
@@ -176,6 +177,11 @@ fn reconcile_issue(
         completion(desired, issue)
     } else {
         None
+    };
+    let edit = if is_adopted(seen, issue) {
+        edit.and_then(|change| change.to_adopted(issue, base.is_none()))
+    } else {
+        edit
     };
     let edit_refused = seen
         .memory

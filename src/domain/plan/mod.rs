@@ -4,6 +4,7 @@
 //! anew, until a plan has no steps. Each step may be repeated after a crash. What the user is told (`Verdict`) is part
 //! of the plan, so that one place answers both "what happens" and "why does nothing happen".
 
+mod adoption;
 mod deletion;
 mod keeping;
 mod merging;
@@ -26,6 +27,8 @@ use super::standing::reason_of;
 use super::status::reconcile_wish;
 use super::sync::finding_moved;
 
+use adoption::named_issue;
+pub use adoption::refuse_adoption;
 use deletion::decide_deletion;
 use keeping::decide_with_issue;
 use opening::decide_without_issue;
@@ -118,6 +121,16 @@ pub enum Step {
     Create {
         /// Which issue for the same thing this is.
         incarnation: u32,
+    },
+    /// Claim the existing issue that the findings name, unless it cannot be theirs.
+    Adopt {
+        /// Key of the issue, as the findings name it.
+        key: String,
+    },
+    /// Look whether the named issue was claimed before a crash.
+    FindClaim {
+        /// Key of the issue, as the findings name it.
+        key: String,
     },
     /// Read the issue by id.
     Read {
@@ -339,7 +352,7 @@ fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Opt
         Err(Some(fault)) => return Plan::rest(held_back(seen, present, &fault)),
     };
     if dry_run(configuration.spec, seen) {
-        return Plan::rest(preview(seen, configuration.spec, &desired));
+        return Plan::rest(preview(seen, present, configuration.spec, &desired));
     }
     if let Some(trouble) = seen.memory.waits(now) {
         return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
@@ -392,10 +405,17 @@ fn held_back(seen: &Observed<'_>, present: &[&SecurityFinding], fault: &Fault) -
     if waits { Verdict::from(fault) } else { Verdict::Keep }
 }
 
-fn preview(seen: &Observed<'_>, spec: &TicketConfigurationSpec, desired: &Desired) -> Verdict {
-    let what = match stored_ticket(seen.members, seen.key) {
-        Some(ticket) => format!("would keep {} in step", ticket.key.as_deref().unwrap_or("the issue")),
-        None => format!(
+fn preview(
+    seen: &Observed<'_>,
+    present: &[&SecurityFinding],
+    spec: &TicketConfigurationSpec,
+    desired: &Desired,
+) -> Verdict {
+    let what = match (stored_ticket(seen.members, seen.key), named_issue(present, spec)) {
+        (Some(ticket), _) => format!("would keep {} in step", ticket.key.as_deref().unwrap_or("the issue")),
+        (None, Ok(Some(key))) => format!("would adopt {key}"),
+        (None, Err(fault)) => format!("would open no ticket: {}", fault.message),
+        (None, Ok(None)) => format!(
             "would open a {} in {}: {}",
             spec.issue_type, spec.project_key, desired.summary
         ),

@@ -12,6 +12,7 @@ use crate::domain::identity::Record;
 use crate::domain::memory::later;
 use crate::domain::state::is_open;
 
+use super::adoption::named_issue;
 use super::{ConnectionView, Observed, Plan, Step, Timing, Verdict, ready_reason};
 
 /// How long a group without an issue waits for more of its findings, counted from the last one that came.
@@ -79,6 +80,14 @@ pub(super) fn decide_without_issue(
             Step::LookUp,
             Verdict::Waiting(Reason::Creating, "looking for an existing issue".into()),
         );
+    }
+    match named_issue(present, spec) {
+        Err(fault) => return Plan::rest(Verdict::from(&fault)),
+        Ok(Some(key)) => {
+            let verdict = Verdict::Waiting(Reason::Creating, format!("{key} is being adopted"));
+            return Plan::step(Step::Adopt { key: key.to_owned() }, verdict);
+        }
+        Ok(None) => {}
     }
     let verdict = Verdict::Waiting(Reason::Creating, "the issue is being created".into());
     Plan::step(Step::Create { incarnation: 1 }, verdict)

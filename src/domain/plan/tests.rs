@@ -9,11 +9,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::api::ticket_configuration::{ConflictPolicy, DeletionPolicy, Direction, TicketConfigurationSpec};
+use crate::api::ticket_configuration::{Adoption, ConflictPolicy, DeletionPolicy, Direction, TicketConfigurationSpec};
 use crate::api::{FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
-use crate::domain::content::{Desired, creation, desired};
+use crate::domain::content::{Desired, claiming, creation, desired};
 use crate::domain::identity::{PROPERTY, Property, Record, TicketKey, claim};
-use crate::domain::memory::{Attempt, IssueKnowledge, Memory};
+use crate::domain::memory::{Attempt, IssueKnowledge, Memory, Refusal};
 use crate::domain::plan::*;
 use crate::domain::state::{default_category, is_open};
 use crate::domain::status::{FindingReport, TicketReport, next};
@@ -247,6 +247,89 @@ impl World {
         }
     }
 
+    fn take(&mut self, issue: Issue) {
+        self.memory.found = Some((issue.id.clone(), issue.key.clone()));
+        self.memory.incarnation = Some(1);
+        self.memory.issue = IssueKnowledge::Present(Box::new(issue));
+    }
+
+    fn adopt(&mut self, key: &str) -> bool {
+        let at = self.issues.iter().position(|issue| issue.key == key);
+        let named = at.map(|at| &self.issues[at]);
+        if let Some(fault) = refuse_adoption(key, named, INSTANCE, &self.key, &self.project) {
+            self.memory.refusal = Some(Refusal {
+                cause: self.desired().cause,
+                fault,
+                retry_at: Timestamp::from_second(self.now + 3_600).unwrap(),
+            });
+            return false;
+        }
+        self.memory.found_nothing_at = None;
+        for at in 0..self.members.len() {
+            self.change(at, |finding| finding.metadata.finalizers = Some(vec![FINALIZER.into()]));
+        }
+        let fate = self.fates.pop().unwrap_or(Fate::Replied);
+        let issue = &mut self.issues[at.unwrap()];
+        if !matches!(fate, Fate::LostBeforeApplying | Fate::DiedBeforeApplying) {
+            let edit = claiming(INSTANCE, &self.key);
+            issue
+                .properties
+                .insert(PROPERTY.into(), edit.properties[0].value.clone());
+            let added = edit.update["labels"].as_array().unwrap().iter();
+            issue
+                .fields
+                .labels
+                .extend(added.map(|one| one["add"].as_str().unwrap().to_owned()));
+        }
+        let issue = issue.clone();
+        match fate {
+            Fate::Replied => {
+                self.take(issue);
+                true
+            }
+            Fate::LostAfterApplying | Fate::LostBeforeApplying => false,
+            Fate::DiedAfterApplying | Fate::DiedBeforeApplying => {
+                self.memory = Memory::default();
+                false
+            }
+        }
+    }
+
+    /// An issue that a person made, which the findings name.
+    fn named(states: &[State], category: StatusCategory, fates: Vec<Fate>) -> Self {
+        let mut world = Self::new(states, fates);
+        world.spec.adoption = Adoption::Allowed;
+        let mut issue = Issue {
+            id: "42".into(),
+            key: "SEC-42".into(),
+            ..Issue::default()
+        };
+        issue.fields.summary = Some("a person's".into());
+        issue.fields.description = Some(json!("a person's"));
+        issue.fields.labels = vec!["a-persons".into()];
+        issue.fields.status = Some(status(category));
+        issue.fields.project = serde_json::from_value(json!({"id": "1", "key": "SEC"})).unwrap();
+        issue.fields.issuetype = serde_json::from_value(json!({"id": "1", "name": "Bug"})).unwrap();
+        world.issues.push(issue);
+        for at in 0..states.len() {
+            world.change(at, |finding| finding.spec.ticket.issue_key = Some("SEC-42".into()));
+        }
+        world
+    }
+
+    /// Decides and acts until the first rest.
+    fn pass(&mut self) -> Plan {
+        for _ in 0..20 {
+            let plan = self.decide();
+            if plan.steps.is_empty() {
+                self.conclude(&plan);
+                return plan;
+            }
+            plan.steps.iter().all(|step| self.act(step));
+        }
+        panic!("it never comes to rest: {:?}", self.decide().steps);
+    }
+
     fn act(&mut self, step: &Step) -> bool {
         match step {
             Step::LookUp => {
@@ -269,6 +352,14 @@ impl World {
                 self.memory.attempt = None;
             }
             Step::Create { incarnation } => return self.create(*incarnation),
+            Step::Adopt { key } => return self.adopt(key),
+            Step::FindClaim { key } => {
+                let named = self.issues.iter().find(|issue| issue.key == *key).cloned();
+                match named.filter(|issue| Property::of(issue).is_some_and(|one| one.proves(INSTANCE, &self.key))) {
+                    Some(issue) => self.take(issue),
+                    None => self.memory.found_nothing_at = Some(self.now()),
+                }
+            }
             Step::Read { id } => self.read(id),
             Step::Edit { id, change } => {
                 self.writes += 1;
@@ -495,6 +586,51 @@ proptest! {
     }
 
     #[test]
+    fn a_named_issue_is_adopted_once_and_never_deleted(
+        first in any_state(), second in any_state(), several: bool, category in any_category(),
+        fates in prop::collection::vec(any_fate(), 0..3), finding_wins: bool, lost: bool, early: bool,
+    ) {
+        let states = if several { vec![first, second] } else { vec![first] };
+        let mut world = World::named(&states, category, fates);
+        world.spec.deletion_policy = DeletionPolicy::Delete;
+        if finding_wins {
+            world.spec.status_sync.conflict_policy = ConflictPolicy::FindingWins;
+        }
+        let open = states.iter().any(|state| is_open(*state));
+        if early {
+            for _ in 0..2 {
+                let plan = world.decide();
+                plan.steps.iter().all(|step| world.act(step));
+            }
+        } else {
+            world.settle();
+            prop_assert_eq!(stored_ticket(&world.members, &world.key).is_some_and(|ticket| ticket.adopted), open);
+        }
+        if lost {
+            world.memory = Memory::default();
+            for at in 0..world.members.len() {
+                world.change(at, |finding| finding.status = None);
+            }
+            world.settle();
+        }
+        prop_assert_eq!(world.issues.len(), 1);
+        prop_assert_eq!(&world.issues[0].fields.description, &Some(json!("a person's")));
+        prop_assert_eq!(world.issues[0].fields.summary.as_deref(), Some("a person's"));
+        prop_assert!(world.issues[0].fields.labels.contains(&"a-persons".to_owned()));
+        prop_assert_eq!(Property::of(&world.issues[0]).is_none_or(|property| property.adopted), true);
+        let now = world.now();
+        for at in 0..world.members.len() {
+            world.change(at, |finding| finding.metadata.deletion_timestamp = Some(Time(now)));
+        }
+        world.settle();
+        prop_assert_eq!(world.issues.len(), 1, "the issue is a person's");
+        if Property::of(&world.issues[0]).is_some() {
+            let done = world.issues[0].fields.status.as_ref().unwrap().category == StatusCategory::Done;
+            prop_assert!(done, "it is closed");
+        }
+    }
+
+    #[test]
     fn a_deleted_finding_is_let_go_with_its_issue_dealt_with(
         state in any_state(), fates in prop::collection::vec(any_fate(), 0..3), policy in 0..3usize, settled: bool,
     ) {
@@ -621,4 +757,125 @@ fn nothing_is_written_to_an_issue_that_is_not_ours() {
     world.memory = Memory::default();
     world.settle();
     assert_eq!(world.issues[0].fields.status.as_ref().unwrap().name, "Done");
+}
+
+fn stalled(plan: &Plan) -> Option<(Reason, &str)> {
+    match &plan.verdict {
+        Verdict::Stalled(reason, message) => Some((*reason, message)),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_named_issue_that_cannot_be_adopted_is_told_and_none_is_opened_instead() {
+    type Spoil = fn(&mut World);
+    let cases: [(Spoil, Reason, &str); 7] = [
+        (
+            |world| world.spec.adoption = Adoption::Forbidden,
+            Reason::AdoptionForbidden,
+            "SEC-42",
+        ),
+        (
+            |world| world.issues.clear(),
+            Reason::IssueNotAdoptable,
+            "SEC-42 does not exist",
+        ),
+        (
+            |world| world.issues[0].fields.project.as_mut().unwrap().id = "2".into(),
+            Reason::IssueNotAdoptable,
+            "project",
+        ),
+        (
+            |world| world.issues[0].fields.issuetype.as_mut().unwrap().id = "2".into(),
+            Reason::IssueNotAdoptable,
+            "issue type",
+        ),
+        (
+            |world| world.change(1, |finding| finding.spec.ticket.issue_key = Some("SEC-7".into())),
+            Reason::IssueNotAdoptable,
+            "SEC-42, SEC-7",
+        ),
+        (
+            |world| {
+                let other = TicketKey {
+                    group: vec!["shop".into(), "another".into()],
+                    ..world.key.clone()
+                };
+                let value = serde_json::to_value(Property::adopting(INSTANCE, &other)).unwrap();
+                world.issues[0].properties.insert(PROPERTY.into(), value);
+            },
+            Reason::IssueAlreadyClaimed,
+            "shop/another under configuration shop/c;",
+        ),
+        (
+            |world| {
+                let value = serde_json::to_value(Property::adopting("elsewhere", &world.key)).unwrap();
+                world.issues[0].properties.insert(PROPERTY.into(), value);
+            },
+            Reason::IssueAlreadyClaimed,
+            "of installation elsewhere",
+        ),
+    ];
+    for (spoil, reason, text) in cases {
+        let mut world = World::named(&[State::Active, State::Active], StatusCategory::New, vec![]);
+        spoil(&mut world);
+        let before = world.issues.clone();
+        let plan = world.pass();
+        let (told, message) = stalled(&plan).unwrap_or_else(|| panic!("{plan:?}"));
+        assert_eq!(told, reason, "{message}");
+        assert!(message.contains(text), "{message}");
+        assert_eq!(world.issues, before, "{reason}");
+        assert!(!has_finalizer(&world.members[0]), "{reason}");
+    }
+}
+
+#[test]
+fn a_refused_adoption_is_tried_again_after_its_pause_and_when_it_may_have_been_cured() {
+    let mut world = World::named(&[State::Active], StatusCategory::New, vec![]);
+    let issue = world.issues.remove(0);
+    let plan = world.pass();
+    assert_eq!(plan.wake_at.map(Timestamp::as_second), Some(world.now + 3_600));
+    world.issues.push(issue);
+    assert!(stalled(&world.pass()).is_some(), "the refusal stands");
+    let refused = world.memory.clone();
+    for cure in 0..3 {
+        let mut memory = refused.clone();
+        let mut now = world.now;
+        match cure {
+            0 => memory.note_wish(),
+            1 => now += 3_601,
+            _ => world.change(0, |finding| finding.spec.title.push('!')),
+        }
+        let (before, was) = (
+            std::mem::replace(&mut world.memory, memory),
+            std::mem::replace(&mut world.now, now),
+        );
+        assert!(!world.decide().steps.is_empty(), "cure {cure}");
+        (world.memory, world.now) = (before, was);
+    }
+    world.pass();
+    assert!(stored_ticket(&world.members, &world.key).is_some_and(|ticket| ticket.adopted));
+}
+
+#[test]
+fn a_key_named_later_is_not_heard_by_a_finding_with_a_ticket() {
+    let mut world = World::new(&[State::Active], vec![]);
+    world.settle();
+    world.change(0, |finding| finding.spec.ticket.issue_key = Some("SEC-42".into()));
+    world.memory = Memory::default();
+    let plan = world.settle();
+    assert!(stalled(&plan).is_none(), "{plan:?}");
+    assert_eq!(world.issues.len(), 1);
+}
+
+#[test]
+fn a_dry_run_tells_which_issue_would_be_adopted() {
+    let mut world = World::named(&[State::Active], StatusCategory::New, vec![]);
+    world.spec.mode = Mode::DryRun;
+    let plan = world.pass();
+    assert_eq!(
+        plan.verdict,
+        Verdict::Ready(Reason::DryRun, "dry run: would adopt SEC-42".into())
+    );
+    assert!(world.issues[0].properties.is_empty());
 }
