@@ -3,6 +3,7 @@
 //! One control plane is started for all tests; each test has its own namespace, Jira and instance id, and they run
 //! side by side. Tests wait for what they expect, with a deadline; none sleeps.
 
+mod adoption;
 mod api;
 mod connection;
 mod crash;
@@ -27,6 +28,7 @@ fn main() {
     // The tests wait most of the time; more of them fit side by side than there are cores.
     arguments.test_threads.get_or_insert(6);
     let tests: Vec<Test> = [
+        adoption::tests(),
         api::tests(),
         connection::tests(),
         crash::tests(),
