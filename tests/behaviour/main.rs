@@ -8,8 +8,10 @@ mod api;
 mod connection;
 mod crash;
 mod deletion;
+mod field_types;
 mod fields;
 mod groups;
+mod presets;
 mod process;
 mod refusals;
 mod sync;
@@ -34,8 +36,10 @@ fn main() {
         crash::tests(),
         deletion::tests(),
         process::tests(),
+        field_types::tests(),
         fields::tests(),
         groups::tests(),
+        presets::tests(),
         refusals::tests(),
         sync::tests(),
         templates::tests(),

@@ -1,5 +1,7 @@
 //! The site that tests and the demo get when they describe none.
 
+use std::collections::BTreeMap;
+
 use crate::site::{
     CLASSIC_TOKEN, Category, DEFAULT_ACCOUNT, DEFAULT_CLOUD_ID, DEFAULT_EMAIL, FieldDef, FieldKind, HUMAN_ACCOUNT,
     HUMAN_EMAIL, HUMAN_TOKEN, IssueType, Named, Project, SCOPED_TOKEN, ScreenField, Site, Status, Token, TokenKind,
@@ -128,6 +130,8 @@ fn project(id: &str, key: &str, name: &str, workflow: Workflow) -> Project {
         workflow,
         components: vec![named("10100", "cluster"), named("10101", "images")],
         versions: vec![named("10200", "1.0"), named("10201", "2.0")],
+        archived_versions: Vec::new(),
+        security_levels: Vec::new(),
         assignable: None,
         absent_fields: Vec::new(),
     }
@@ -186,6 +190,7 @@ fn field(id: &str, name: &str, kind: FieldKind) -> FieldDef {
         name: name.into(),
         kind,
         options: Vec::new(),
+        children: BTreeMap::new(),
     }
 }
 
@@ -206,14 +211,35 @@ fn every_kind() -> Vec<FieldDef> {
         field("customfield_10068", "owner", FieldKind::Text),
         field(OFF_SCREEN, "Reviewed by", FieldKind::Text),
         field("customfield_10070", "Tags", FieldKind::Labels),
+        field("customfield_10071", "Line", FieldKind::Text),
+        field("customfield_10072", "Score", FieldKind::Number),
+        field("customfield_10073", "Region", FieldKind::Option),
+        field("customfield_10074", "Way", FieldKind::Radio),
+        field("customfield_10075", "Boxes", FieldKind::Checkboxes),
+        field("customfield_10076", "Contacts", FieldKind::MultiUser),
+        field("customfield_10077", "Crew", FieldKind::Group),
+        field("customfield_10078", "Since", FieldKind::Version),
+        field("customfield_10079", "Backports", FieldKind::Versions),
+        field("customfield_10080", "Matrix", FieldKind::Opaque),
     ];
     for field in &mut fields {
-        if matches!(field.kind, FieldKind::MultiOption | FieldKind::Cascading) {
+        if matches!(
+            field.kind,
+            FieldKind::MultiOption
+                | FieldKind::Cascading
+                | FieldKind::Option
+                | FieldKind::Radio
+                | FieldKind::Checkboxes
+        ) {
             field.options = vec![
                 named("10310", "Europe"),
                 named("10311", "Asia, Pacific"),
                 named("10312", "Africa"),
             ];
+        }
+        if field.kind == FieldKind::Cascading {
+            let below = vec![named("10320", "Berlin"), named("10321", "Rome")];
+            field.children = BTreeMap::from([("10310".to_owned(), below)]);
         }
     }
     fields
@@ -275,7 +301,11 @@ impl Site {
         let mut bug = issue_type("10004", "Bug", without(screen(), &["environment", "components"]));
         bug.create_screen
             .extend(every_kind().iter().filter(|f| f.id != OFF_SCREEN).map(|f| on(&f.id)));
+        bug.create_screen.extend(["parent", "security"].map(on));
         fld.issue_types = vec![bug];
+        fld.versions.push(named("10202", "0.9"));
+        fld.archived_versions = vec!["10202".into()];
+        fld.security_levels = vec![named("10400", "Internal"), named("10401", "Reporter only")];
 
         let mut custom_fields = vec![
             field("customfield_10041", "Team", FieldKind::Option),

@@ -19,7 +19,9 @@ pub fn accept(st: &State, project: &Project, def: &FieldDef, value: &Value) -> R
     }
     if value.is_null() {
         return match def.kind {
-            FieldKind::Labels | FieldKind::Components | FieldKind::Versions => Ok(Some(json!([]))),
+            FieldKind::Labels | FieldKind::Components | FieldKind::Versions | FieldKind::MultiUser => {
+                Ok(Some(json!([])))
+            }
             _ => Ok(None),
         };
     }
@@ -59,28 +61,46 @@ pub fn accept(st: &State, project: &Project, def: &FieldDef, value: &Value) -> R
         FieldKind::Components => many(value, &project.components, "name", |v| {
             format!("Component name '{v}' is not valid")
         })?,
-        FieldKind::Versions => many(value, &project.versions, "name", |v| {
-            format!("Version name '{v}' is not valid")
-        })?,
-        FieldKind::Option => one(
+        FieldKind::Versions => many(value, &live_versions(project), "name", version_invalid)?,
+        FieldKind::Version => one(
+            value,
+            &live_versions(project),
+            "name",
+            "data was not an object",
+            version_invalid,
+        )?,
+        FieldKind::SecurityLevel => one(
+            value,
+            &project.security_levels,
+            "name",
+            "Specify the Security Level (id) in string format",
+            |v| format!("Security Level {v} is invalid"),
+        )?,
+        FieldKind::Option | FieldKind::Radio => one(
             value,
             &def.options,
             "value",
             "Specify a valid 'id' or 'name' for the field",
             option_invalid(def),
         )?,
-        FieldKind::MultiOption => many(value, &def.options, "value", option_invalid(def))?,
-        FieldKind::Cascading => {
-            one(
-                value,
-                &def.options,
-                "value",
-                "Specify a valid 'id' or 'name' for the field",
-                option_invalid(def),
-            )?;
-            value.clone()
-        }
+        FieldKind::MultiOption | FieldKind::Checkboxes => many(value, &def.options, "value", option_invalid(def))?,
+        FieldKind::Cascading => cascade(def, value)?,
         FieldKind::User => user(st, project, def, value)?,
+        FieldKind::MultiUser => {
+            let users = value.as_array().ok_or("data was not an array")?;
+            let accounts: Result<Vec<Value>, String> = users.iter().map(|one| user(st, project, def, one)).collect();
+            Value::Array(accounts?)
+        }
+        FieldKind::Group => {
+            let object = value.as_object().filter(|object| object.len() == 1);
+            let name = object.and_then(|object| object.get("name")?.as_str());
+            match name.ok_or("expected 'name' property to be present")? {
+                "staff" | "security-team" => value.clone(),
+                other => return Err(format!("Could not find group with name '{other}'.")),
+            }
+        }
+        FieldKind::Opaque if value.is_object() => value.clone(),
+        FieldKind::Opaque => return Err("Operation value must be an object".into()),
         FieldKind::Date => match value
             .as_str()
             .filter(|d| d.len() == 10 && d.parse::<jiff::civil::Date>().is_ok())
@@ -103,6 +123,28 @@ pub fn accept(st: &State, project: &Project, def: &FieldDef, value: &Value) -> R
         FieldKind::Project | FieldKind::IssueType | FieldKind::Summary => value.clone(),
     };
     Ok(Some(stored))
+}
+
+fn live_versions(project: &Project) -> Vec<Named> {
+    let live = |version: &&Named| !project.archived_versions.contains(&version.id);
+    project.versions.iter().filter(live).cloned().collect()
+}
+
+fn version_invalid(name: &str) -> String {
+    format!("Version name '{name}' is not valid")
+}
+
+/// A choice and, if one is given, a choice below it; both as ids.
+fn cascade(def: &FieldDef, value: &Value) -> Result<Value, String> {
+    let shape = "Specify a valid 'id' or 'name' for the field";
+    let parent = one(value, &def.options, "value", shape, option_invalid(def))?;
+    let mut stored = json!({ "id": parent });
+    if let Some(child) = value.get("child").filter(|child| !child.is_null()) {
+        let below = def.children.get(parent.as_str().unwrap_or_default());
+        let known = below.map_or(&[][..], Vec::as_slice);
+        stored["child"] = json!({"id": one(child, known, "value", shape, option_invalid(def))?});
+    }
+    Ok(stored)
 }
 
 fn option_invalid(def: &FieldDef) -> impl Fn(&str) -> String + '_ {
@@ -332,8 +374,8 @@ pub fn show_status(st: &State, id: &str) -> Value {
 }
 
 /// An option of a select field.
-fn show_option(base: &str, def: &FieldDef, id: &Value) -> Value {
-    let Some(option) = def.options.iter().find(|n| Some(n.id.as_str()) == id.as_str()) else {
+fn show_option(base: &str, options: &[Named], id: &Value) -> Value {
+    let Some(option) = options.iter().find(|n| Some(n.id.as_str()) == id.as_str()) else {
         return Value::Null;
     };
     json!({"self": format!("{base}/rest/api/3/customFieldOption/{}", option.id), "id": option.id, "value": option.name})
@@ -358,10 +400,36 @@ pub fn show(st: &State, issue: &Issue, def: &FieldDef) -> Value {
         FieldKind::Components => list(project.map_or(&[], |p| &p.components), "component"),
         FieldKind::Versions => list(project.map_or(&[], |p| &p.versions), "version"),
         FieldKind::User => value.as_str().map_or(Value::Null, |a| show_user(st, a)),
-        FieldKind::Option => show_option(st.base_url(), def, value),
-        FieldKind::MultiOption => match value.as_array() {
+        FieldKind::MultiUser => match value.as_array() {
             None => Value::Null,
-            Some(ids) => ids.iter().map(|id| show_option(st.base_url(), def, id)).collect(),
+            Some(accounts) => accounts
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|account| show_user(st, account))
+                .collect(),
+        },
+        FieldKind::Version => show_named(st, "version", project.map_or(&[], |p| &p.versions), value),
+        FieldKind::SecurityLevel => show_named(
+            st,
+            "securitylevel",
+            project.map_or(&[], |p| &p.security_levels),
+            value,
+        ),
+        FieldKind::Cascading if value.is_object() => {
+            let mut shown = show_option(st.base_url(), &def.options, &value["id"]);
+            if let Some(child) = value.get("child") {
+                let below = value["id"].as_str().and_then(|id| def.children.get(id));
+                shown["child"] = show_option(st.base_url(), below.map_or(&[], Vec::as_slice), &child["id"]);
+            }
+            shown
+        }
+        FieldKind::Option | FieldKind::Radio => show_option(st.base_url(), &def.options, value),
+        FieldKind::MultiOption | FieldKind::Checkboxes => match value.as_array() {
+            None => Value::Null,
+            Some(ids) => ids
+                .iter()
+                .map(|id| show_option(st.base_url(), &def.options, id))
+                .collect(),
         },
         FieldKind::Parent => value.as_str().and_then(|p| st.find(p)).map_or(Value::Null, |p| {
             json!({"id": p.id.to_string(), "key": p.key, "self": format!("{}/rest/api/3/issue/{}", st.base_url(), p.id)})
@@ -409,10 +477,32 @@ pub fn allowed_values(st: &State, project: &Project, def: &FieldDef) -> Option<V
         FieldKind::Priority => list(&st.site.priorities, "priority"),
         FieldKind::Resolution => list(&st.site.resolutions, "resolution"),
         FieldKind::Components => list(&project.components, "component"),
-        FieldKind::Versions => list(&project.versions, "version"),
-        FieldKind::Option | FieldKind::MultiOption | FieldKind::Cascading => ids(&def.options)
+        FieldKind::SecurityLevel => list(&project.security_levels, "securitylevel"),
+        FieldKind::Versions | FieldKind::Version => {
+            let mut shown = list(&project.versions, "version");
+            for version in shown.as_array_mut().into_iter().flatten() {
+                let archived = project.archived_versions.iter().any(|id| version["id"] == id.as_str());
+                version["archived"] = json!(archived);
+            }
+            shown
+        }
+        FieldKind::Option
+        | FieldKind::Radio
+        | FieldKind::MultiOption
+        | FieldKind::Checkboxes
+        | FieldKind::Cascading => ids(&def.options)
             .iter()
-            .map(|id| show_option(st.base_url(), def, id))
+            .map(|id| {
+                let mut shown = show_option(st.base_url(), &def.options, id);
+                if let Some(below) = id.as_str().and_then(|id| def.children.get(id)) {
+                    let children = ids(below);
+                    shown["children"] = children
+                        .iter()
+                        .map(|id| show_option(st.base_url(), below, id))
+                        .collect();
+                }
+                shown
+            })
             .collect(),
         _ => return None,
     })

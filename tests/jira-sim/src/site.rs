@@ -1,5 +1,7 @@
 //! A Jira site as data: people, fields, priorities, projects and workflows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -187,6 +189,14 @@ pub enum FieldKind {
     Components,
     Versions,
     User,
+    MultiUser,
+    Group,
+    Version,
+    Radio,
+    Checkboxes,
+    SecurityLevel,
+    /// A type of an app; its values are objects.
+    Opaque,
     Date,
     DateTime,
     Number,
@@ -211,6 +221,9 @@ pub struct FieldDef {
     /// Choices of select fields.
     #[serde(default)]
     pub options: Vec<Named>,
+    /// Choices below an option of a cascading select, by the option's id.
+    #[serde(default)]
+    pub children: BTreeMap<String, Vec<Named>>,
 }
 
 /// A field on a screen.
@@ -301,6 +314,12 @@ pub struct Project {
     /// Versions.
     #[serde(default)]
     pub versions: Vec<Named>,
+    /// Ids of the versions that are archived; no issue can be given one.
+    #[serde(default)]
+    pub archived_versions: Vec<String>,
+    /// Security levels.
+    #[serde(default)]
+    pub security_levels: Vec<Named>,
     /// Accounts that may be assigned; everyone active when absent.
     #[serde(default)]
     pub assignable: Option<Vec<String>>,
@@ -325,6 +344,7 @@ const SYSTEM_FIELDS: &[(&str, &str, FieldKind)] = &[
     ("duedate", "Due date", FieldKind::Date),
     ("parent", "Parent", FieldKind::Parent),
     ("resolution", "Resolution", FieldKind::Resolution),
+    ("security", "Security Level", FieldKind::SecurityLevel),
 ];
 
 impl FieldDef {
@@ -339,11 +359,16 @@ impl FieldDef {
             FieldKind::Components => ("array", Some("component")),
             FieldKind::Versions => ("array", Some("version")),
             FieldKind::User => ("user", None),
+            FieldKind::MultiUser => ("array", Some("user")),
+            FieldKind::Group => ("group", None),
+            FieldKind::Version => ("version", None),
+            FieldKind::SecurityLevel => ("securitylevel", None),
+            FieldKind::Opaque => ("any", None),
             FieldKind::Date => ("date", None),
             FieldKind::DateTime => ("datetime", None),
             FieldKind::Number => ("number", None),
-            FieldKind::Option => ("option", None),
-            FieldKind::MultiOption => ("array", Some("option")),
+            FieldKind::Option | FieldKind::Radio => ("option", None),
+            FieldKind::MultiOption | FieldKind::Checkboxes => ("array", Some("option")),
             FieldKind::Cascading => ("option-with-child", None),
             FieldKind::Parent => ("issuelink", None),
             FieldKind::Resolution => ("resolution", None),
@@ -359,6 +384,13 @@ impl FieldDef {
                 FieldKind::Number => "float",
                 FieldKind::Option => "select",
                 FieldKind::MultiOption => "multiselect",
+                FieldKind::Radio => "radiobuttons",
+                FieldKind::Checkboxes => "multicheckboxes",
+                FieldKind::Version => "version",
+                FieldKind::Versions => "multiversion",
+                FieldKind::MultiUser => "multiuserpicker",
+                FieldKind::Group => "grouppicker",
+                FieldKind::Opaque => "matrix",
                 FieldKind::Cascading => "cascadingselect",
                 FieldKind::User => "userpicker",
                 FieldKind::Date => "datepicker",
@@ -377,9 +409,12 @@ impl FieldDef {
     /// The verbs that `update` takes for it.
     pub fn operations(&self) -> &'static [&'static str] {
         match self.kind {
-            FieldKind::Labels | FieldKind::Components | FieldKind::Versions | FieldKind::MultiOption => {
-                &["add", "set", "remove"]
-            }
+            FieldKind::Labels
+            | FieldKind::Components
+            | FieldKind::Versions
+            | FieldKind::MultiOption
+            | FieldKind::Checkboxes
+            | FieldKind::MultiUser => &["add", "set", "remove"],
             _ => &["set"],
         }
     }
@@ -394,6 +429,7 @@ impl Site {
                 name: (*name).into(),
                 kind: *kind,
                 options: Vec::new(),
+                children: BTreeMap::new(),
             });
         }
         self.custom_fields.iter().find(|f| f.id == id).cloned()
