@@ -37,9 +37,10 @@ fn single_subject(content: &TicketContent<'_>) -> String {
     let Some(id) = given(vulnerability.id) else {
         return format!("{}{place}", content.title.trim());
     };
-    let package = given(vulnerability.package)
-        .map(|package| format!(" in {}", versioned(package, vulnerability.installed_version)));
     let title = bare_title(content.title, id, vulnerability.package);
+    let package = given(vulnerability.package)
+        .filter(|package| !names(title, package))
+        .map(|package| format!(" in {}", versioned(package, vulnerability.installed_version)));
     let title = if title.is_empty() {
         String::new()
     } else {
@@ -76,18 +77,38 @@ fn group_subject(content: &TicketContent<'_>) -> String {
     }
 }
 
-/// The title without the identifier and package which stand before it anyway.
+/// The title without the identifier and package which stand before it anyway: `CVE-1 in busybox: x` is `x`.
 fn bare_title<'a>(title: &'a str, id: &str, package: Option<&str>) -> &'a str {
-    let mut rest = title.trim();
-    for known in [Some(id), package].into_iter().flatten() {
-        if let Some(after) = rest
-            .get(..known.len())
-            .filter(|start| start.eq_ignore_ascii_case(known))
-            .map(|_| &rest[known.len()..])
-            && (after.is_empty() || after.starts_with([':', ' ', '-']))
-        {
-            rest = after.trim_start_matches([':', ' ', '-']);
+    let rest = without(title.trim(), id);
+    let Some(package) = given(package) else { return rest };
+    let inside = without(rest, "in");
+    [inside, rest]
+        .into_iter()
+        .map(|text| (text, without(text, package)))
+        .find(|(text, bare)| text != bare)
+        .map_or(rest, |(_, bare)| bare)
+}
+
+/// The text without a word that it begins with, and what parts it from the rest.
+fn without<'a>(text: &'a str, word: &str) -> &'a str {
+    let begins = text
+        .get(..word.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(word));
+    match text.get(word.len()..) {
+        Some(after) if begins && (after.is_empty() || after.starts_with([':', ' ', '-'])) => {
+            after.trim_start_matches([':', ' ', '-'])
         }
+        _ => text,
     }
-    rest
+}
+
+/// Whether a text has a name in it, not as a part of a longer one.
+fn names(text: &str, name: &str) -> bool {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(&name).any(|(at, found)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
+        !before.is_some_and(part) && !after.is_some_and(part)
+    })
 }

@@ -63,6 +63,28 @@ fn a_vulnerability_reads_well_on_a_board() {
 }
 
 #[test]
+fn a_package_that_the_title_names_is_not_repeated() {
+    for (title, expected) in [
+        (
+            "CVE-2021-42378 in busybox: use-after-free",
+            "CVE-2021-42378 in busybox 1.31.1-r10 (web:1.4.2): use-after-free",
+        ),
+        (
+            "Use-after-free in busybox's awk",
+            "CVE-2021-42378 (web:1.4.2): Use-after-free in busybox's awk",
+        ),
+        (
+            "Flaw in busybox-extras",
+            "CVE-2021-42378 in busybox 1.31.1-r10 (web:1.4.2): Flaw in busybox-extras",
+        ),
+        ("busybox", "CVE-2021-42378 in busybox 1.31.1-r10 (web:1.4.2)"),
+    ] {
+        let rendered = render(&TicketContent { title, ..busybox() });
+        assert_eq!(rendered.summary, format!("[High] {expected}"));
+    }
+}
+
+#[test]
 fn other_findings_are_named_by_title_and_place() {
     let content = TicketContent {
         title: "Container runs as root",
