@@ -18,3 +18,5 @@ pub mod runtime;
 
 #[cfg(test)]
 mod arrows;
+#[cfg(test)]
+mod documents;
