@@ -86,19 +86,8 @@ pub fn accept(st: &State, project: &Project, def: &FieldDef, value: &Value) -> R
         FieldKind::MultiOption | FieldKind::Checkboxes => many(value, &def.options, "value", option_invalid(def))?,
         FieldKind::Cascading => cascade(def, value)?,
         FieldKind::User => user(st, project, def, value)?,
-        FieldKind::MultiUser => {
-            let users = value.as_array().ok_or("data was not an array")?;
-            let accounts: Result<Vec<Value>, String> = users.iter().map(|one| user(st, project, def, one)).collect();
-            Value::Array(accounts?)
-        }
-        FieldKind::Group => {
-            let object = value.as_object().filter(|object| object.len() == 1);
-            let name = object.and_then(|object| object.get("name")?.as_str());
-            match name.ok_or("expected 'name' property to be present")? {
-                "staff" | "security-team" => value.clone(),
-                other => return Err(format!("Could not find group with name '{other}'.")),
-            }
-        }
+        FieldKind::MultiUser => users(st, project, def, value)?,
+        FieldKind::Group => group(value)?,
         FieldKind::Opaque if value.is_object() => value.clone(),
         FieldKind::Opaque => return Err("Operation value must be an object".into()),
         FieldKind::Date => match value
@@ -259,6 +248,20 @@ fn user(st: &State, project: &Project, def: &FieldDef, value: &Value) -> Result<
         }
         Some(user) if !user.active => Err(format!("The user '{account}' is not active")),
         Some(_) => Ok(json!(account)),
+    }
+}
+
+fn users(st: &State, project: &Project, def: &FieldDef, value: &Value) -> Result<Value, String> {
+    let users = value.as_array().ok_or("data was not an array")?;
+    users.iter().map(|one| user(st, project, def, one)).collect()
+}
+
+fn group(value: &Value) -> Result<Value, String> {
+    let object = value.as_object().filter(|object| object.len() == 1);
+    let name = object.and_then(|object| object.get("name")?.as_str());
+    match name.ok_or("expected 'name' property to be present")? {
+        "staff" | "security-team" => Ok(value.clone()),
+        other => Err(format!("Could not find group with name '{other}'.")),
     }
 }
 
