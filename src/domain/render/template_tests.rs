@@ -107,6 +107,49 @@ fn forty_long_findings_fit_and_what_is_cut_is_counted() {
     }
 }
 
+/// What a console hands on: a static head, and a row for each finding, whatever is in it.
+#[test]
+fn forty_findings_with_anything_in_them_are_a_row_each_or_counted() {
+    let text = "pipe | <script>alert(1)</script><td>x</td>\n\n| a | b |\n|---|---|\r\n\u{202e}שלום مرحبا e\u{301} 👩‍💻 {{ asset }} `|` ";
+    let head = "# Findings of the **registry scan**\n\nSee [the guide](https://acme.test/guide).\n\n| Asset | Finding | Description | Solution |\n|---|---|---|---|\n{{ dynamic_template }}\n\nAsk *security*.";
+    let row =
+        "| {{ asset }} | {{ vulnerability.name }} | {{ vulnerability.description }} | {{ vulnerability.solution }} |";
+    for length in [1, 30_000] {
+        let findings: Vec<SecurityFinding> = (0..40)
+            .map(|n| {
+                let long = text.repeat(1 + length / text.len());
+                finding(&format!("f{n}"), &json!({"title": text, "description": long, "remediation": text, "asset": {"name": format!("web|{n}\nx")}}))
+            })
+            .collect();
+        let all: Vec<&SecurityFinding> = findings.iter().collect();
+        let rendered = render(&template(head, Some(row)), &all);
+        let blocks = rendered.description["content"].as_array().unwrap();
+        let table = blocks.iter().find(|block| block["type"] == "table").unwrap();
+        let rows = table["content"].as_array().unwrap();
+        assert!(
+            rows.iter()
+                .all(|row| row["content"].as_array().map(Vec::len) == Some(4))
+        );
+        for (n, row) in rows.iter().skip(1).enumerate() {
+            assert_eq!(plain_text(&row["content"][0]), format!("web|{n}\nx"));
+        }
+        let shown = plain_text(&rendered.description);
+        assert!(shown.contains("Ask security.") && shown.contains("👩‍💻") && shown.contains("שלום"));
+        let kept = rows.len() - 1;
+        // A table that is cut twice says so twice; together the lines count every row that is missing.
+        let lines: Vec<String> = blocks
+            .iter()
+            .filter(|block| block["type"] == "paragraph")
+            .map(plain_text)
+            .collect();
+        let counts = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("… ")?.strip_suffix(" more rows"));
+        let missing: usize = counts.map(|count| count.parse::<usize>().unwrap()).sum();
+        assert_eq!(kept + missing, 40);
+    }
+}
+
 #[test]
 fn more_findings_than_can_be_written_are_counted() {
     let one = finding("a", &json!({"title": "t"}));
