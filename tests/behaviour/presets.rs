@@ -12,6 +12,7 @@ pub fn tests() -> Vec<Test> {
 }
 
 /// A finding as producers report it, what the summary says, and what the description says besides.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn fitting(preset: Preset) -> (Value, &'static str, &'static [&'static str]) {
     match preset {
         Preset::RegistryScanVulnerability => (
