@@ -7,30 +7,34 @@ use serde_json::Value;
 use super::common::{Period, Severity};
 
 /// What to put into the fields of an issue. Names are looked up in Jira when the configuration is reconciled; a value that
-/// Jira would refuse is told there, before the first ticket.
+/// Jira would refuse is told there, before the first ticket. A value with `{{` or `{%` is a template with the variables
+/// of `docs/templates.md`; what it gives for a finding is told on the finding where Jira would refuse it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Fields {
     /// Labels every issue carries, besides the operator's own. People's labels are left alone. Labels that begin with
-    /// `jfo-` or `jira-findings-` belong to the operator and are dropped.
+    /// `jfo-` or `jira-findings-` belong to the operator and are dropped. In a template, spaces become `-`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 100), regex(pattern = r"^\S+$")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 1024), regex(pattern = r"^\S+$|\{\{|\{%")), extend("x-kubernetes-list-type" = "set"))]
     pub labels: Vec<String>,
     /// Components (name or id). Those that people add are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 1024)), extend("x-kubernetes-list-type" = "set"))]
     pub components: Vec<String>,
     /// Versions (name or id) it is to be fixed in. Those that people add are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 1024)), extend("x-kubernetes-list-type" = "set"))]
     pub fix_versions: Vec<String>,
     /// Versions (name or id) that have it. Those that people add are left alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 1024)), extend("x-kubernetes-list-type" = "set"))]
     pub affects_versions: Vec<String>,
     /// Key or id of the issue above, for example of an epic: `SEC-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^([A-Z][A-Z0-9_]*-)?[0-9]+$"))]
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^([A-Z][A-Z0-9_]*-)?[0-9]+$|\{\{|\{%")
+    )]
     pub parent: Option<String>,
     /// The field `Environment`, in Markdown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +42,7 @@ pub struct Fields {
     pub environment: Option<String>,
     /// Who may see the issue: name or id of a security level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = 1024))]
     pub security_level: Option<String>,
     /// How long after it was first seen a finding is due, by severity. A severity left out has no due date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +63,7 @@ pub struct CustomField {
     pub field: String,
     /// Its value as text; it becomes what the type of the field asks for. Options and versions by name or id, people by
     /// account id, dates as `2026-11-30`, moments as `2026-11-30T14:39:00Z`, long texts as Markdown, several values with
-    /// commas or on several lines, and the two choices of a cascading select as `Europe > Berlin`.
+    /// commas or on several lines, and the two choices of a cascading select as `Europe > Berlin`. May be a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8192))]
     pub value: Option<String>,

@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod fields;
 pub mod grouping;
 pub mod jira_connection;
+pub mod preview;
 pub mod security_finding;
 pub mod template;
 pub mod ticket_configuration;

@@ -381,6 +381,9 @@ pub struct SecurityFindingStatus {
     /// Why this configuration was chosen, and why the others were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selection: Option<SelectionStatus>,
+    /// While the configuration's `mode` is `DryRun`: what would be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<super::preview::Preview>,
 }
 
 /// Whose word the effective state is.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::api::{SecurityFinding, Severity, TicketConfiguration};
 use crate::domain::content::{self, Desired};
+use crate::domain::fields;
 use crate::domain::group::group_of;
 use crate::domain::identity::TicketKey;
 use crate::domain::render::template;
@@ -141,7 +142,16 @@ impl Input {
             name: name.to_owned(),
         };
         let remap = spec.priority.remap.as_ref();
-        let priorities = remap.map(|remap| Severity::ALL.map(|severity| named(remap.of(severity))).to_vec());
+        let remapped = remap.map(|remap| Severity::ALL.map(|severity| named(remap.of(severity))).to_vec());
+        let wished = self
+            .findings
+            .iter()
+            .filter_map(|one| one.spec.ticket.priority.as_deref());
+        let priorities = remapped
+            .unwrap_or_default()
+            .into_iter()
+            .chain(wished.map(named))
+            .collect();
         let project = ProjectMeta {
             project_id: String::new(),
             key: spec.project_key.clone(),
@@ -153,28 +163,29 @@ impl Input {
             },
             fields: Vec::new(),
             statuses: Vec::new(),
-            priorities: priorities.unwrap_or_default(),
+            priorities,
         };
         let namespace = configuration.metadata.namespace.as_deref().unwrap_or("default");
         let name = configuration.metadata.name.as_deref().unwrap_or_default();
         let identity = spec.identity.clone().unwrap_or_else(|| format!("{namespace}/{name}"));
-        let desired = content::desired(
-            &self.findings,
-            spec,
-            compiled.as_ref(),
-            0,
-            &project,
-            "preview",
-            &TicketKey {
-                configuration: identity,
-                group: group_of(first, spec.grouping.as_ref()),
-                slot: 0,
-            },
-        );
+        let key = TicketKey {
+            configuration: identity,
+            group: group_of(first, spec.grouping.as_ref()),
+            slot: 0,
+        };
+        let values = fields::compile(&spec.fields).map_err(|error| error.to_string())?;
+        let findings: Vec<&SecurityFinding> = self.findings.iter().map(AsRef::as_ref).collect();
+        let told = fields::told(spec, &values, &findings, &key.group).map_err(|error| error.to_string())?;
+        let desired = content::desired(&self.findings, spec, compiled.as_ref(), 0, &project, "preview", &key)
+            .map_err(|fault| fault.message)?
+            .with_fields(&fields::untyped(spec, values), &self.findings, &key.group);
+        let assignee = content::assignee(&self.findings, Some(spec)).map(content::assignee_name);
         Ok(Preview {
             project: spec.project_key.clone(),
             issue_type: spec.issue_type.clone(),
-            desired: desired.map_err(|fault| fault.message)?,
+            desired,
+            assignee,
+            told,
         })
     }
 
@@ -195,27 +206,34 @@ struct Preview {
     project: String,
     issue_type: String,
     desired: Desired,
+    assignee: Option<String>,
+    /// The other fields.
+    told: Vec<(String, String)>,
 }
 
 impl Preview {
     /// Names and values beside summary and description. Labels by which the operator finds the issue depend on the
     /// cluster and are left out.
-    fn fields(&self) -> Vec<(&'static str, String)> {
+    fn fields(&self) -> Vec<(String, String)> {
         let labels = self.desired.labels.iter().filter(|label| !label.starts_with("jfo-"));
         let labels: Vec<&str> = labels
             .map(String::as_str)
             .filter(|label| !label.starts_with("jira-findings-"))
             .collect();
         let mut fields = vec![
-            ("Project", self.project.clone()),
-            ("Issue type", self.issue_type.clone()),
+            ("Project".to_owned(), self.project.clone()),
+            ("Issue type".to_owned(), self.issue_type.clone()),
         ];
         if let Some(priority) = &self.desired.priority {
-            fields.push(("Priority", priority.clone()));
+            fields.push(("Priority".to_owned(), priority.clone()));
+        }
+        if let Some(assignee) = &self.assignee {
+            fields.push(("Assignee".to_owned(), assignee.clone()));
         }
         if !labels.is_empty() {
-            fields.push(("Labels", labels.join(", ")));
+            fields.push(("Labels".to_owned(), labels.join(", ")));
         }
+        fields.extend(self.told.iter().cloned());
         fields
     }
 
@@ -239,7 +257,7 @@ impl Preview {
     fn html(&self) -> String {
         let mut facts = String::new();
         for (name, value) in self.fields() {
-            let _ = write!(facts, "<dt>{name}</dt><dd>{}</dd>", escaped(&value));
+            let _ = write!(facts, "<dt>{}</dt><dd>{}</dd>", escaped(&name), escaped(&value));
         }
         let mut body = String::new();
         html(&self.desired.description, &mut body);
@@ -493,6 +511,34 @@ spec: {title: <b>t</b>, severity: High, description: 'one|two **bold**', asset: 
             "{html}"
         );
         assert!(serde_json::from_str::<Value>(&preview.text(Output::Adf)).is_ok());
+    }
+
+    #[test]
+    fn fields_are_shown_as_their_templates_give_them() {
+        let fields = "fields: {labels: ['{{ asset }} x', web], dueDate: {High: 7d}, components: ['{{ asset }}', fixed], \
+             custom: [{field: Team, value: '{{ finding.title }}, {{ location }}'}]}\n  assignee: {unassigned: true}";
+        let configuration = CONFIGURATION.replace("fields: {labels: [web]}", fields);
+        let finding = FINDING.replace("severity: High,", "severity: High, firstSeen: '2026-03-10T23:30:00Z',");
+        let preview = input(&[&configuration, &finding]).preview().unwrap();
+        let text = preview.text(Output::Markdown);
+        for part in [
+            "Assignee: Unassigned\nLabels: web, web-x\n",
+            "components: web, fixed\n",
+            "Team: <b>t</b>,\n",
+            "dueDate: 2026-03-17\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(preview.html().contains("<dt>Team</dt><dd>&lt;b&gt;t&lt;/b&gt;,</dd>"));
+        let field = configuration.replace("priority: {", "priority: {field: Urgency, ");
+        let text = input(&[&field, &finding]).preview().unwrap().text(Output::Markdown);
+        assert!(text.contains("Urgency: P2\n") && !text.contains("Priority:"), "{text}");
+        let wrong = configuration.replace("{{ location }}", "{{ place }}");
+        let error = input(&[&wrong, &finding]).preview().err().unwrap();
+        assert!(
+            error.starts_with("fields.Team, line 1: there is no variable place"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -440,7 +440,7 @@ async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Res
         .resolve(&spec.project_key, &spec.issue_type)
         .await
         .map_err(|error| configuration::lookup_problem(&error))?;
-    let elsewhere = if fields::all_on_screen(&spec.fields, &project) {
+    let elsewhere = if fields::all_on_screen(spec, &project) {
         Vec::new()
     } else {
         fields::elsewhere(&metadata.site_fields().await.map_err(unavailable)?, &project)

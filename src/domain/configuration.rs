@@ -196,13 +196,15 @@ pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Op
 ///
 /// # Errors
 ///
-/// When a field does not exist there, or Jira would refuse its value.
+/// When a template is wrong, a field does not exist there, or Jira would refuse its value.
 pub fn check_fields(
     spec: &TicketConfigurationSpec,
     project: &ProjectMeta,
     elsewhere: &[FieldMeta],
 ) -> Result<TypedFields, Problem> {
-    fields::resolve(&spec.fields, project, elsewhere).map_err(|problems| {
+    let values =
+        fields::compile(&spec.fields).map_err(|error| Problem::stalled(Reason::TemplateInvalid, error.to_string()))?;
+    fields::resolve(spec, values, project, elsewhere).map_err(|problems| {
         let told: Vec<String> = problems
             .iter()
             .map(|FieldProblem { field, message }| format!("{field}: {message}"))
@@ -212,9 +214,8 @@ pub fn check_fields(
 }
 
 fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Problem> {
-    let filled = |field: &&FieldMeta| {
-        fields::fills(&spec.fields, field) || (spec.assignee.is_some() && field.field_id == ASSIGNEE)
-    };
+    let filled =
+        |field: &&FieldMeta| fields::fills(spec, field) || (spec.assignee.is_some() && field.field_id == ASSIGNEE);
     let missing: Vec<String> = required(spec, project)
         .filter(|field| !filled(field))
         .map(describe)
@@ -235,7 +236,7 @@ fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
 }
 
 fn required<'a>(spec: &TicketConfigurationSpec, project: &'a ProjectMeta) -> impl Iterator<Item = &'a FieldMeta> {
-    let sends_priority = spec.priority.remap.is_some();
+    let sends_priority = spec.priority.remap.is_some() && spec.priority.field.is_none();
     project.fields.iter().filter(move |field| {
         let sent = ALWAYS_SENT.contains(&field.field_id.as_str()) || (sends_priority && field.field_id == PRIORITY);
         // The reporter is the operator's own account when nothing is sent.
@@ -243,7 +244,7 @@ fn required<'a>(spec: &TicketConfigurationSpec, project: &'a ProjectMeta) -> imp
     })
 }
 
-fn describe(field: &FieldMeta) -> String {
+pub(super) fn describe(field: &FieldMeta) -> String {
     let values: Vec<String> = field.allowed_values.iter().filter_map(value_name).collect();
     let allowed = if values.is_empty() {
         String::new()
@@ -254,7 +255,7 @@ fn describe(field: &FieldMeta) -> String {
 }
 
 fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Problem> {
-    let Some(remap) = &spec.priority.remap else {
+    let Some(remap) = spec.priority.remap.as_ref().filter(|_| spec.priority.field.is_none()) else {
         return Ok(None);
     };
     let Some(field) = project.field(PRIORITY) else {

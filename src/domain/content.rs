@@ -7,21 +7,26 @@ use data_encoding::BASE32_NOPAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::api::fields::Assignee;
 use crate::api::security_finding::SyncBase;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
 use crate::api::{Reason, SecurityFinding, Severity, State};
-use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue};
+use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue, Priority};
 use crate::jira::{Assignable, ProjectMeta};
 
+use super::configuration::{MAX_LISTED, listed};
 use super::fault::Fault;
-use super::fields::{Shape, TypedField, TypedFields, entry_value, has_entry};
+use super::fields::{Shape, TypedField, TypedFields, entry_value, has_entry, wished_priority};
 use super::identity::{PROPERTY, Property, TicketKey, instance_label, is_reserved_label};
 use super::plan::is_leaving;
-use super::render::{self, template::Compiled as Template};
+use super::render::{self, template::Compiled as Template, values::is_template};
 use super::state::is_open;
 
 /// Fields that the model of an issue has members for.
 const MODELLED: [&str; 4] = ["summary", "description", "priority", "labels"];
+
+/// Most labels of ours on one issue.
+const MAX_LABELS: usize = 100;
 
 /// What an issue should say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +37,8 @@ pub struct Desired {
     pub description: Value,
     /// Id of the priority; `None` when none is sent.
     pub priority: Option<String>,
+    /// Its name, for people.
+    pub priority_name: Option<String>,
     /// All labels of ours.
     pub labels: Vec<String>,
     /// Whether labels can be sent with the creation.
@@ -44,14 +51,19 @@ pub struct Desired {
     pub hashes: BTreeMap<String, String>,
     /// Hash over everything a refusal may be about; as long as it stays, the same refusal is to be expected.
     pub cause: String,
+    /// Why these findings cannot be written to Jira as they are; the content of the issue waits until that is cured.
+    pub fault: Option<Fault>,
 }
 
 impl Desired {
-    /// With the fields the configuration asks for.
+    /// With the fields the configuration asks for. `group` is what the findings have in common.
     #[must_use]
-    pub fn with_fields(mut self, typed: &TypedFields, members: &[Arc<SecurityFinding>]) -> Self {
+    pub fn with_fields(mut self, typed: &TypedFields, members: &[Arc<SecurityFinding>], group: &[String]) -> Self {
         let shown = shown(members);
-        self.fields = typed.of(&shown, severity_of(&shown));
+        let filled = typed.fill(&shown, group, severity_of(&shown));
+        self.fields = filled.fields;
+        self.fault = self.fault.or(filled.fault);
+        self.labels = with_ours(filled.labels, &self.labels);
         for field in &self.fields {
             if field.shape == Shape::SharedList {
                 self.lists.insert(field.id.clone(), field.entries());
@@ -59,7 +71,8 @@ impl Desired {
                 self.hashes.insert(field.id.clone(), field.hash());
             }
         }
-        self.cause = short_hash(format!("{}{:?}{:?}", self.cause, self.hashes, self.lists).as_bytes());
+        let all = format!("{}{:?}{:?}{:?}", self.cause, self.hashes, self.lists, self.labels);
+        self.cause = short_hash(all.as_bytes());
         self
     }
 
@@ -188,37 +201,38 @@ pub fn desired(
             .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?,
         None => render::ticket(&shown),
     };
-    let priority = priority_id(spec, project, severity_of(&shown));
-    let mut labels: Vec<String> = spec
-        .fields
-        .labels
-        .iter()
-        .filter(|label| !is_reserved_label(label))
-        .cloned()
-        .collect();
-    labels.push(instance_label(instance));
-    labels.push(key.label(instance));
-    labels.sort();
-    labels.dedup();
+    let (priority, fault) = match priority(spec, project, &shown) {
+        Ok(priority) => (priority, None),
+        Err(message) => (None, Some(Fault::lasting(Reason::FieldInvalid, message))),
+    };
+    let fixed = spec.fields.labels.iter().filter(|label| !is_template(label));
+    let wished = shown.iter().flat_map(|finding| &finding.spec.ticket.labels);
+    let theirs = fixed.chain(wished).filter(|label| !is_reserved_label(label));
+    let labels = with_ours(
+        theirs.cloned().collect(),
+        &[instance_label(instance), key.label(instance)],
+    );
     let mut hashes = BTreeMap::from([
         ("summary".to_owned(), short_hash(rendered.summary.as_bytes())),
         ("description".to_owned(), hash_of_document(&rendered.description)),
     ]);
     if let Some(priority) = &priority {
-        hashes.insert("priority".to_owned(), short_hash(priority.as_bytes()));
+        hashes.insert("priority".to_owned(), short_hash(priority.id.as_bytes()));
     }
     let named: Vec<_> = shown.iter().map(|finding| &finding.spec.ticket.issue_key).collect();
     let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}{named:?}").as_bytes());
     Ok(Desired {
         summary: rendered.summary,
         description: rendered.description,
-        priority,
+        priority: priority.map(|priority| priority.id.clone()),
+        priority_name: priority.map(|priority| priority.name.clone()),
         labels,
         labels_on_screen: project.labels_on_screen(),
         fields: Vec::new(),
         lists: BTreeMap::new(),
         hashes,
         cause,
+        fault,
     })
 }
 
@@ -230,7 +244,7 @@ fn shown(members: &[Arc<SecurityFinding>]) -> Vec<&SecurityFinding> {
 }
 
 /// The highest severity of those that are open, else of all.
-fn severity_of(shown: &[&SecurityFinding]) -> Severity {
+pub(super) fn severity_of(shown: &[&SecurityFinding]) -> Severity {
     let open = shown.iter().filter(|finding| is_open(finding.spec.state));
     let highest = open.map(|finding| finding.spec.severity).max();
     highest
@@ -238,17 +252,61 @@ fn severity_of(shown: &[&SecurityFinding]) -> Severity {
         .unwrap_or_default()
 }
 
-/// The id of the priority for a severity; none without a remap, or where the project has no priorities.
-fn priority_id(spec: &TicketConfigurationSpec, project: &ProjectMeta, severity: Severity) -> Option<String> {
-    let wanted = spec.priority.remap.as_ref()?.of(severity);
-    let named = |priority: &&crate::jira::model::Priority| {
-        priority.id == wanted || priority.name.to_lowercase() == wanted.to_lowercase()
+/// Labels, those that there were before first, as many as an issue should have.
+fn with_ours(more: Vec<String>, before: &[String]) -> Vec<String> {
+    let mut labels: Vec<String> = before.to_vec();
+    for label in more {
+        if labels.len() < MAX_LABELS && !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    labels.sort();
+    labels
+}
+
+/// The priority of an issue: what its findings wish for, else what the remap has for their severity. None where the
+/// project has no priorities, or another field has their place.
+fn priority<'a>(
+    spec: &TicketConfigurationSpec,
+    project: &'a ProjectMeta,
+    shown: &[&SecurityFinding],
+) -> Result<Option<&'a Priority>, String> {
+    if spec.priority.field.is_some() || project.priorities.is_empty() {
+        return Ok(None);
+    }
+    let named = |wanted: &str| {
+        let fits =
+            |priority: &&Priority| priority.id == wanted || priority.name.to_lowercase() == wanted.to_lowercase();
+        project.priorities.iter().find(fits)
     };
-    project
-        .priorities
-        .iter()
-        .find(named)
-        .map(|priority| priority.id.clone())
+    if let Some(wanted) = wished_priority(shown) {
+        let names: Vec<String> = project.priorities.iter().map(|one| one.name.clone()).collect();
+        return named(wanted).map(Some).ok_or_else(|| {
+            format!(
+                "ticket.priority: project {} has no priority {wanted:?}; it has {}",
+                project.key,
+                listed(&names, 3 * MAX_LISTED)
+            )
+        });
+    }
+    let remap = spec.priority.remap.as_ref();
+    Ok(remap.and_then(|remap| named(remap.of(severity_of(shown)))))
+}
+
+/// Whom an issue is to be assigned to: as the first finding that says so, else as the configuration.
+pub fn assignee<'a>(
+    members: &'a [Arc<SecurityFinding>],
+    spec: Option<&'a TicketConfigurationSpec>,
+) -> Option<&'a Assignee> {
+    let present = members.iter().filter(|finding| !is_leaving(finding));
+    let mut own = present.filter_map(|finding| finding.spec.ticket.assignee.as_ref());
+    own.next().or_else(|| spec?.assignee.as_ref())
+}
+
+/// Whom a wish for an assignee names, for people.
+pub fn assignee_name(wish: &Assignee) -> String {
+    let named = wish.email.clone().or_else(|| wish.account_id.clone());
+    named.unwrap_or_else(|| "Unassigned".to_owned())
 }
 
 /// The creation of an issue.
@@ -270,7 +328,7 @@ pub fn creation(
     if let Some(id) = &desired.priority {
         fields.insert("priority".to_owned(), json!({ "id": id }));
     }
-    for field in desired.fields.iter().filter(|field| field.on_create) {
+    for field in desired.fields.iter().filter(|field| field.on_create && !field.nothing) {
         fields.insert(field.id.clone(), field.value.clone());
     }
     // A new issue stands for an active finding; what differs from that is pushed afterwards.
@@ -355,10 +413,16 @@ pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Opti
     {
         change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
     }
-    for field in desired.fields.iter().filter(|field| field.shape != Shape::SharedList) {
+    // What is to be empty is emptied only where we filled it.
+    let ours = |field: &&TypedField| !field.nothing || last(&field.id).is_some();
+    let whole = desired.fields.iter().filter(|field| field.shape != Shape::SharedList);
+    for field in whole.filter(ours) {
         // One that was not read, or that the issue does not have, is sent, so that Jira tells what is wrong with it.
-        let actual = issue.fields.other.get(&field.id).map(|actual| field.hash_of(actual));
-        let theirs = actual.is_some() && last(&field.id).is_some() && last(&field.id) != actual.as_ref();
+        let there = issue.fields.other.get(&field.id);
+        let actual = there.map(|actual| field.hash_of(actual));
+        let theirs = there
+            .zip(last(&field.id))
+            .is_some_and(|(there, last)| !field.wrote(there, last));
         if moved(&field.id) && actual.as_ref() != desired.hashes.get(&field.id) && !theirs {
             change.fields.insert(field.id.clone(), field.value.clone());
         }
@@ -495,11 +559,12 @@ mod tests {
                     value: components,
                     shape: Shape::SharedList,
                     on_create: true,
+                    ..TypedField::default()
                 },
             ],
-            due_date: None,
+            ..TypedFields::default()
         };
-        let with = |typed: &TypedFields| desired("s", &[]).with_fields(typed, &[]);
+        let with = |typed: &TypedFields| desired("s", &[]).with_fields(typed, &[], &[]);
         let old = with(&typed("1", json!([{"id": "10"}, {"id": "11"}])));
         let new = with(&typed("2", json!([{"id": "11"}, {"id": "12"}])));
         let written = SyncBase {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::api::preview::Preview;
 use crate::api::security_finding::{IssueStatus, SelectionStatus, StateSource, SyncBase, Ticket};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, SecurityFindingStatus, State};
 use crate::jira::model::{Issue, StatusCategory};
@@ -49,6 +50,8 @@ pub struct FindingReport<'a> {
     pub selection: Option<&'a SelectionStatus>,
     /// Effective state and merge base, when they were decided.
     pub state: Option<(State, StateSource, Option<&'a SyncBase>)>,
+    /// In a dry run: what would be done.
+    pub preview: Option<&'a Preview>,
     /// The ticket, for a finding that has or may get one.
     pub ticket: Option<&'a TicketReport<'a>>,
 }
@@ -78,6 +81,9 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
             status.state_source = Some(StateSource::Finding);
         }
         None => {}
+    }
+    if !matches!(report.verdict, Verdict::Keep) {
+        status.preview = report.preview.cloned();
     }
     let duplicates = report.ticket.and_then(|ticket| ticket.duplicates);
     let generation = finding.metadata.generation;
@@ -289,6 +295,7 @@ mod tests {
             verdict,
             selection: None,
             state: None,
+            preview: None,
             ticket: None,
         }
     }

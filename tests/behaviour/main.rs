@@ -15,6 +15,7 @@ mod presets;
 mod process;
 mod refusals;
 mod sync;
+mod templated_fields;
 mod templates;
 mod tickets;
 mod world;
@@ -42,6 +43,7 @@ fn main() {
         presets::tests(),
         refusals::tests(),
         sync::tests(),
+        templated_fields::tests(),
         templates::tests(),
         tickets::tests(),
     ]

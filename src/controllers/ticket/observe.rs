@@ -12,7 +12,7 @@ use crate::domain::group;
 use crate::domain::identity::TicketKey;
 use crate::domain::memory::Memory;
 use crate::domain::plan::{
-    ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, is_leaving, open_record, stored_ticket,
+    ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record, stored_ticket,
 };
 
 use super::feed::newer;
@@ -86,10 +86,8 @@ impl World {
 
     /// Whom the issue is to be assigned to: as the first finding that says so, else as the configuration.
     pub(super) fn assignee(&self) -> Option<&Assignee> {
-        let present = self.findings.iter().filter(|finding| !is_leaving(finding));
-        let mut own = present.filter_map(|finding| finding.spec.ticket.assignee.as_ref());
-        own.next()
-            .or_else(|| self.configuration.as_ref()?.spec.assignee.as_ref())
+        let spec = self.configuration.as_ref().map(|entry| &*entry.spec);
+        content::assignee(&self.findings, spec)
     }
 
     /// The connection, when it can be used.
@@ -150,7 +148,7 @@ impl Tickets {
                 instance,
                 key,
             )
-            .map(|desired| desired.with_fields(&resolved.fields, &findings))
+            .map(|desired| desired.with_fields(&resolved.fields, &findings, &key.group))
         });
         let connection =
             configuration

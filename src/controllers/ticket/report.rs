@@ -72,6 +72,7 @@ impl Tickets {
                 verdict: &plan.verdict,
                 selection: member.assignment.selection.as_ref(),
                 state: decided.map(|decided| (decided.state, decided.source, decided.base.as_ref())),
+                preview: plan.preview.as_deref(),
                 ticket: Some(&ticket),
             };
             let must = new_issue && ticket_of(&member.finding, key).is_none();
@@ -135,6 +136,7 @@ impl Tickets {
             verdict,
             selection: assignment.selection.as_ref(),
             state: None,
+            preview: None,
             ticket: None,
         };
         if !self.write_status(key, &finding, &report, false).await {

@@ -1,5 +1,8 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads best where it is passed")]
 
+use serde_json::json;
+
+use crate::api::{Reason, SecurityFinding};
 use crate::jira::model::IssueTypeMeta;
 
 use super::*;
@@ -62,12 +65,20 @@ fn elsewhere_fields() -> Vec<FieldMeta> {
     elsewhere(&site, &project())
 }
 
+fn spec_of(fields: Value, priority: Value) -> TicketConfigurationSpec {
+    serde_json::from_value(json!({
+        "connectionRef": {"name": "a"}, "projectKey": "SEC", "issueType": "Bug", "fields": fields, "priority": priority,
+    }))
+    .unwrap()
+}
+
+fn resolved(spec: &TicketConfigurationSpec) -> Result<TypedFields, Vec<FieldProblem>> {
+    let values = compile(&spec.fields).unwrap();
+    resolve(spec, values, &project(), &elsewhere_fields())
+}
+
 fn typed(fields: Value) -> Result<TypedFields, Vec<FieldProblem>> {
-    resolve(
-        &serde_json::from_value(fields).unwrap(),
-        &project(),
-        &elsewhere_fields(),
-    )
+    resolved(&spec_of(fields, json!({})))
 }
 
 fn value(field: &str, member: &str, said: Value) -> Result<Value, String> {
@@ -183,7 +194,7 @@ fn fields_off_the_create_screen_are_set_afterwards() {
             ("cf_off", &json!({"value": "x"}), false),
         ]
     );
-    assert!(typed.due_date.as_ref().is_some_and(|(_, on_create)| *on_create));
+    assert!(typed.due_date.as_ref().is_some_and(|due| due.on_create));
 }
 
 #[test]
@@ -234,15 +245,239 @@ fn the_earliest_finding_makes_the_due_date() {
         }))
         .unwrap()
     };
-    let created = finding(json!({"title": "t"}));
-    let earlier = finding(json!({"title": "t", "firstSeen": "2026-03-01T12:00:00Z"}));
     let periods: DueDate = serde_json::from_value(json!({"High": "7d", "Low": "1h"})).unwrap();
-    let due = |findings: &[&SecurityFinding], severity| due_date(&periods, findings, severity).map(|d| d.to_string());
-    assert_eq!(due(&[&created], Severity::High).as_deref(), Some("2026-03-17"));
+    let due = |findings: &[&SecurityFinding]| due_date(&periods, findings).map(|d| d.to_string());
+    let of = |severity: &str, state: &str, seen: &str| {
+        finding(json!({"title": "t", "severity": severity, "state": state, "firstSeen": seen}))
+    };
+    let created = finding(json!({"title": "t", "severity": "High"}));
+    assert_eq!(due(&[&created]).as_deref(), Some("2026-03-17"));
     assert_eq!(
-        due(&[&created, &earlier], Severity::High).as_deref(),
-        Some("2026-03-08")
+        due(&[&finding(json!({"title": "t", "severity": "Low"}))]).as_deref(),
+        Some("2026-03-11")
     );
-    assert_eq!(due(&[&created], Severity::Low).as_deref(), Some("2026-03-11"));
-    assert_eq!(due(&[&created], Severity::Critical), None);
+    assert_eq!(due(&[&finding(json!({"title": "t", "severity": "Critical"}))]), None);
+    let earlier = of("High", "Active", "2026-03-01T12:00:00Z");
+    assert_eq!(due(&[&created, &earlier]).as_deref(), Some("2026-03-08"));
+    // Each has the period of its own severity; those that are fixed no longer count.
+    let urgent = of("Low", "Active", "2026-03-02T12:00:00Z");
+    assert_eq!(due(&[&created, &earlier, &urgent]).as_deref(), Some("2026-03-02"));
+    let fixed = of("Low", "Fixed", "2026-01-02T12:00:00Z");
+    assert_eq!(due(&[&created, &fixed]).as_deref(), Some("2026-03-17"));
+    assert_eq!(due(&[&fixed]).as_deref(), Some("2026-01-02"));
+}
+
+fn some_finding(spec: Value) -> SecurityFinding {
+    let mut whole = json!({"title": "t"});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    serde_json::from_value(json!({
+        "apiVersion": "jira-findings.dev/v1alpha1", "kind": "SecurityFinding",
+        "metadata": {"name": "f", "creationTimestamp": "2026-03-10T23:30:00Z"}, "spec": whole,
+    }))
+    .unwrap()
+}
+
+fn filled(fields: Value, finding: Value) -> Filled {
+    let finding = some_finding(finding);
+    let severity = finding.spec.severity;
+    typed(fields).unwrap().fill(&[&finding], &[], severity)
+}
+
+#[test]
+fn templates_are_typed_for_each_finding() {
+    let property = |value: &str| json!({"properties": {"x": value}});
+    let made = |field: &str, template: &str, value: &str| {
+        let filled = filled(
+            json!({"custom": [{"field": field, "value": template}]}),
+            property(value),
+        );
+        match filled.fault {
+            None => Ok(filled.fields[0].clone()),
+            Some(fault) => Err(fault),
+        }
+    };
+    let x = "{{ finding.properties.x }}";
+    for (field, template, value, sent) in [
+        ("Region", x, "europe", json!({"id": "1"})),
+        ("Regions", x, "Asia, Pacific", json!([{"id": "2"}])),
+        (
+            "Regions",
+            "Europe, {{ finding.properties.x }}",
+            "2",
+            json!([{"id": "1"}, {"id": "2"}]),
+        ),
+        (
+            "Place",
+            "Europe > {{ finding.properties.x }}",
+            "Rome",
+            json!({"id": "1", "child": {"id": "12"}}),
+        ),
+        ("Line", x, "a\n{{ 7*7 }}\u{1b}[0m", json!("a {{ 7*7 }}")),
+        (
+            "Link",
+            "https://a.test/{{ finding.properties.x }}",
+            "x",
+            json!("https://a.test/x"),
+        ),
+        ("Score", x, "7.5", json!(7.5)),
+        (
+            "Day",
+            "{{ finding.properties.x | date }}",
+            "2026-11-30T01:02:03Z",
+            json!("2026-11-30"),
+        ),
+        ("Tags", x, "a b, c", json!(["a-b,-c"])),
+        ("Tags", "{{ finding.properties.x }}, own", "a b", json!(["a-b", "own"])),
+        ("Contact", x, "5b10:ac", json!({"accountId": "5b10:ac"})),
+        ("Line", x, "{\"a\": 1}", json!("{\"a\": 1}")),
+    ] {
+        let one = made(field, template, value).unwrap();
+        assert_eq!(one.value, sent, "{field}: {template}");
+        assert!(!one.nothing);
+    }
+    let long = made("Line", x, &"x".repeat(9_000)).unwrap();
+    assert!(long.value.as_str().unwrap().chars().count() <= 255);
+    assert_eq!(
+        made("Area", x, "**x**").unwrap().value["content"][0]["content"][0]["text"],
+        "**x**"
+    );
+    for (field, value, told) in [
+        (
+            "Region",
+            "Mars",
+            "\"Mars\" is not allowed; it can be Europe, Asia, Pacific. It is made of finding.properties.x",
+        ),
+        ("Regions", "Europe, Moon", "\"Europe, Moon\" is not allowed"),
+        ("Score", "high", "\"high\" is not a number"),
+        ("Day", "soon", "\"soon\" is not a date"),
+        ("Link", "javascript:alert(1)", "is not an address"),
+        ("Contact", "mia@acme.test", "is not an account id"),
+    ] {
+        let fault = made(field, x, value).unwrap_err();
+        assert_eq!((fault.reason, fault.stalled), (Reason::FieldInvalid, true));
+        assert!(
+            fault.message.starts_with(&format!("fields.{field}: ")),
+            "{}",
+            fault.message
+        );
+        assert!(fault.message.contains(told), "{}", fault.message);
+    }
+    let nothing = made("Region", x, "").unwrap();
+    assert!(nothing.nothing && nothing.value.is_null());
+    assert_eq!(
+        made("Tags", "{{ finding.properties.x }},", "").unwrap().value,
+        json!([])
+    );
+    let odd = typed(json!({"custom": [{"field": "Odd", "value": x}]})).unwrap_err();
+    assert!(odd[0].message.contains("take json"), "{odd:?}");
+    assert!(made("parent", x, "SEC-7").is_ok_and(|one| one.value == json!({"key": "SEC-7"})));
+    assert!(made("parent", x, "SEC-7/../x").is_err());
+}
+
+#[test]
+fn lists_and_labels_take_templates_among_their_entries() {
+    let fields = json!({
+        "components": ["cluster", "{{ finding.properties.component }}"],
+        "labels": ["own", "{{ finding.tags }}", "{{ finding.properties.none }}"],
+    });
+    let finding = json!({"properties": {"component": "images"}, "tags": ["a b", "jfo-0", "c,d", " "]});
+    let all = filled(fields.clone(), finding);
+    assert_eq!(all.fields[0].value, json!([{"id": "100"}, {"id": "101"}]));
+    assert_eq!(all.labels, ["a-b", "c,d"], "what is fixed comes from the spec");
+    let few = filled(fields, json!({}));
+    assert_eq!(
+        (few.fields[0].value.clone(), few.labels),
+        (json!([{"id": "100"}]), vec![])
+    );
+    let long = typed(json!({"labels": ["x".repeat(256)]})).unwrap_err();
+    assert_eq!(long[0].field, "labels");
+}
+
+#[test]
+fn what_is_required_is_told_where_findings_do_not_have_it() {
+    let mut project = project();
+    for field in &mut project.fields {
+        field.required = matches!(field.field_id.as_str(), "cf_select" | "duedate");
+    }
+    let spec = spec_of(
+        json!({"dueDate": {"High": "7d"}, "custom": [{"field": "Region", "value": "{{ finding.asset.region }}"}]}),
+        json!({}),
+    );
+    assert!(
+        project
+            .fields
+            .iter()
+            .filter(|field| field.required)
+            .all(|field| fills(&spec, field))
+    );
+    let typed = resolve(&spec, compile(&spec.fields).unwrap(), &project, &[]).unwrap();
+    let good = some_finding(json!({"severity": "High", "asset": {"region": "Europe"}}));
+    assert_eq!(typed.fill(&[&good], &[], Severity::High).fault, None);
+    let bad = some_finding(json!({"severity": "Low"}));
+    let fault = typed.fill(&[&bad], &[], Severity::Low).fault.unwrap();
+    assert_eq!(fault.reason, Reason::RequiredFieldsMissing);
+    for part in [
+        "Region (cf_select, one of Europe",
+        "finding.asset.region",
+        "no period for severity Low",
+    ] {
+        assert!(fault.message.contains(part), "{}", fault.message);
+    }
+}
+
+#[test]
+fn another_field_takes_the_place_of_the_priority() {
+    let remap = |to: &str| {
+        json!({"field": "region", "remap": {
+            "Critical": "Europe", "High": "2", "Medium": to, "Low": to, "Informational": to, "Unknown": to,
+        }})
+    };
+    let typed = resolved(&spec_of(json!({}), remap("Asia, Pacific"))).unwrap();
+    let of = |finding: Value, severity| {
+        let finding = some_finding(finding);
+        let filled = typed.fill(&[&finding], &[], severity);
+        filled
+            .fault
+            .map_or_else(|| filled.fields[0].value.clone(), |fault| json!(fault.message))
+    };
+    assert_eq!(of(json!({}), Severity::Critical), json!({"id": "1"}));
+    assert_eq!(of(json!({}), Severity::Low), json!({"id": "2"}));
+    assert_eq!(
+        of(json!({"ticket": {"priority": "Europe"}}), Severity::Low),
+        json!({"id": "1"})
+    );
+    let told = of(json!({"ticket": {"priority": "P1"}}), Severity::Low);
+    assert_eq!(
+        told,
+        "ticket.priority: \"P1\" is not allowed; it can be Europe, Asia, Pacific"
+    );
+    let problems = resolved(&spec_of(json!({}), remap("P3"))).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0].field == "priority.remap" && problems[0].message.contains("it can be Europe"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn what_was_written_is_known_again_in_another_form() {
+    let written = |value: Value| {
+        TypedField {
+            value,
+            ..TypedField::default()
+        }
+        .hash()
+    };
+    let empty = |value: Value| TypedField {
+        value,
+        nothing: true,
+        ..TypedField::default()
+    };
+    let option = json!({"id": "1", "value": "Europe", "self": "x"});
+    assert!(empty(Value::Null).wrote(&option, &written(json!({"id": "1"}))));
+    assert!(!empty(Value::Null).wrote(&option, &written(json!({"id": "2"}))));
+    let list = json!([{"id": "2", "value": "b"}, {"id": "1", "value": "a"}]);
+    assert!(empty(json!([])).wrote(&list, &written(json!([{"id": "1"}, {"id": "2"}]))));
+    let person = json!({"accountId": "a", "displayName": "A"});
+    assert!(empty(Value::Null).wrote(&person, &written(json!({"accountId": "a"}))));
 }

@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::configuration::{MAX_LISTED, listed, value_id, value_name};
 use crate::domain::render::adf::size_of;
+use crate::domain::render::limits;
 use crate::domain::render::markdown::from_markdown;
+use crate::domain::render::values::label;
 use crate::jira::model::{FieldMeta, parse_time};
 
 use super::compare::Shape;
@@ -19,6 +21,24 @@ const MAX_DOCUMENT: usize = 32_767;
 /// Lists that people add to as well, so that only our entries come and go.
 const SHARED_LISTS: [&str; 3] = ["components", "fixVersions", "versions"];
 
+/// Types of fields that take one text.
+const ONES: [&str; 12] = [
+    "string",
+    "number",
+    "date",
+    "datetime",
+    "option",
+    "option-with-child",
+    "version",
+    "component",
+    "priority",
+    "securitylevel",
+    "user",
+    "group",
+];
+/// Types of the entries of fields that take several.
+const LISTS_OF: [&str; 6] = ["string", "option", "version", "component", "user", "group"];
+
 /// The value in the shape that the field's schema asks for.
 pub(super) fn shaped(field: &FieldMeta, said: &Said, on_create: bool) -> Result<(Value, Shape), String> {
     let is_text = |item: &Value| item.is_string() || item.is_number();
@@ -28,7 +48,7 @@ pub(super) fn shaped(field: &FieldMeta, said: &Said, on_create: bool) -> Result<
         Said::Json(value @ (Value::Object(_) | Value::Array(_) | Value::Bool(_))) => {
             return Ok((value.clone(), Shape::Plain));
         }
-        Said::Text(_) | Said::Texts(_) | Said::Json(_) => {}
+        Said::Text(_) | Said::Texts(_) | Said::Json(_) | Said::Rendered(_) => {}
     }
     let kind = field.schema.kind.as_str();
     if kind == "array" {
@@ -38,6 +58,9 @@ pub(super) fn shaped(field: &FieldMeta, said: &Said, on_create: bool) -> Result<
     let one = || said.one().ok_or_else(|| "it takes one value, not a list".to_owned());
     match kind {
         "string" if is_document(field) => {
+            if let Some(made) = said.made() {
+                return Ok((made.document(), Shape::Document));
+            }
             let document = from_markdown(&one()?).to_value();
             let size = size_of(&document);
             if size > MAX_DOCUMENT {
@@ -52,10 +75,12 @@ pub(super) fn shaped(field: &FieldMeta, said: &Said, on_create: bool) -> Result<
                 plain(json!(text))
             } else {
                 Err(format!(
-                    "{text:?} is not an address; it begins with https:// or http://"
+                    "{} is not an address; it begins with https:// or http://",
+                    quoted(&text)
                 ))
             }
         }
+        "string" if said.made().is_some() => plain(json!(limits::line(&one()?))),
         "string" => line(&one()?).and_then(|text| plain(json!(text))),
         "number" => number(&one()?).and_then(plain),
         "date" => date(&one()?).and_then(plain),
@@ -66,15 +91,7 @@ pub(super) fn shaped(field: &FieldMeta, said: &Said, on_create: bool) -> Result<
         "option-with-child" => cascade(field, &one()?, on_create).and_then(plain),
         "user" => account(&one()?).and_then(plain),
         "group" => plain(json!({ "name": one()? })),
-        "issuelink" if field.field_id == "parent" => {
-            let text = one()?;
-            let by = if text.bytes().all(|byte| byte.is_ascii_digit()) {
-                "id"
-            } else {
-                "key"
-            };
-            plain(json!({ by: text }))
-        }
+        "issuelink" if field.field_id == "parent" => parent(&one()?).and_then(plain),
         _ => unknown(field, said),
     }
 }
@@ -90,10 +107,19 @@ fn list(field: &FieldMeta, said: &Said, on_create: bool) -> Result<(Value, Shape
         Ok(Value::Array(values))
     };
     let value = match field.schema.items.as_deref() {
+        Some("string") if matches!(said, Said::Rendered(_)) => {
+            let mut labels: Vec<String> = texts()?.iter().filter_map(|text| label(text)).collect();
+            labels.sort();
+            labels.dedup();
+            json!(labels)
+        }
         Some("string") => each(&|text| {
             let text = line(text)?;
             if text.contains(char::is_whitespace) {
-                return Err(format!("{text:?} contains a space, which Jira refuses in a label"));
+                return Err(format!(
+                    "{} contains a space, which Jira refuses in a label",
+                    quoted(text)
+                ));
             }
             Ok(json!(text))
         })?,
@@ -102,17 +128,70 @@ fn list(field: &FieldMeta, said: &Said, on_create: bool) -> Result<(Value, Shape
         Some("group") => each(&|text| Ok(json!({ "name": text })))?,
         _ => return unknown(field, said),
     };
-    let shared = SHARED_LISTS.contains(&field.field_id.as_str());
-    Ok((value, if shared { Shape::SharedList } else { Shape::Plain }))
+    Ok((value, list_shape(field)))
 }
 
 fn unknown(field: &FieldMeta, said: &Said) -> Result<(Value, Shape), String> {
-    let schema = &field.schema;
-    let kind = schema.custom.as_deref().unwrap_or(&schema.kind);
-    let raw = said
-        .raw()
-        .ok_or_else(|| format!("fields of type {kind} take json, not value"))?;
-    Ok((raw, Shape::Plain))
+    Ok((said.raw().ok_or_else(|| takes_json(field))?, Shape::Plain))
+}
+
+fn takes_json(field: &FieldMeta) -> String {
+    let kind = field.schema.custom.as_deref().unwrap_or(&field.schema.kind);
+    format!("fields of type {kind} take json, not value")
+}
+
+/// Checks that a field can be given as text, before it is known which.
+pub(super) fn check_text(field: &FieldMeta) -> Result<(), String> {
+    let is_known = match field.schema.kind.as_str() {
+        "array" => LISTS_OF.contains(&field.schema.items.as_deref().unwrap_or_default()),
+        "issuelink" => field.field_id == "parent",
+        kind => ONES.contains(&kind),
+    };
+    is_known.then_some(()).ok_or_else(|| takes_json(field))
+}
+
+/// What a field is when there is nothing in it.
+pub(super) fn nothing(field: &FieldMeta) -> (Value, Shape) {
+    match field.schema.kind.as_str() {
+        "array" => (json!([]), list_shape(field)),
+        "datetime" => (Value::Null, Shape::Moment),
+        "string" if is_document(field) => (Value::Null, Shape::Document),
+        _ => (Value::Null, Shape::Plain),
+    }
+}
+
+fn list_shape(field: &FieldMeta) -> Shape {
+    if SHARED_LISTS.contains(&field.field_id.as_str()) {
+        Shape::SharedList
+    } else {
+        Shape::Plain
+    }
+}
+
+/// Key or id of an issue.
+fn parent(text: &str) -> Result<Value, String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(text) {
+        return Ok(json!({ "id": text }));
+    }
+    let project = |text: &str| {
+        let mut bytes = text.bytes();
+        let rest = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        bytes.next().is_some_and(|byte| byte.is_ascii_uppercase()) && bytes.all(rest)
+    };
+    match text.split_once('-') {
+        Some((before, number)) if project(before) && is_number(number) => Ok(json!({ "key": text })),
+        _ => Err(format!("{} is not the key or id of an issue", quoted(text))),
+    }
+}
+
+/// A value for a message; what comes out of findings may be long.
+fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(80).collect();
+    if quoted.len() < text.len() {
+        quoted.push('…');
+    }
+    format!("{quoted:?}")
 }
 
 /// The last part of a custom field's type key.
@@ -143,25 +222,26 @@ fn number(text: &str) -> Result<Value, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number
         .map(|number| json!(number))
-        .ok_or_else(|| format!("{text:?} is not a number"))
+        .ok_or_else(|| format!("{} is not a number", quoted(text)))
 }
 
 fn date(text: &str) -> Result<Value, String> {
     let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
     date.map(|_| json!(text))
-        .ok_or_else(|| format!("{text:?} is not a date; write it as 2026-11-30"))
+        .ok_or_else(|| format!("{} is not a date; write it as 2026-11-30", quoted(text)))
 }
 
 fn moment(text: &str) -> Result<Value, String> {
     let time: Timestamp =
-        parse_time(text).map_err(|_| format!("{text:?} is not a moment; write it as 2026-11-30T14:39:00Z"))?;
+        parse_time(text).map_err(|_| format!("{} is not a moment; write it as 2026-11-30T14:39:00Z", quoted(text)))?;
     Ok(json!(time.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()))
 }
 
 fn account(text: &str) -> Result<Value, String> {
     if text.contains('@') || text.contains(char::is_whitespace) || text.is_empty() {
         return Err(format!(
-            "{text:?} is not an account id; people are given by the id of their account"
+            "{} is not an account id; people are given by the id of their account",
+            quoted(text)
         ));
     }
     Ok(json!({ "accountId": text }))
@@ -193,14 +273,15 @@ fn pick(field: &FieldMeta, text: &str, on_create: bool) -> Result<Value, String>
             .filter_map(value_name)
             .collect();
         return Err(format!(
-            "{text:?} is not allowed; it can be {}",
+            "{} is not allowed; it can be {}",
+            quoted(text),
             listed(&names, MAX_LISTED)
         ));
     };
     if is_retired(value) {
-        return Err(format!("{text:?} is archived or disabled"));
+        return Err(format!("{} is archived or disabled", quoted(text)));
     }
-    let id = value_id(value).ok_or_else(|| format!("{text:?} has no id"))?;
+    let id = value_id(value).ok_or_else(|| format!("{} has no id", quoted(text)))?;
     Ok(json!({ "id": id }))
 }
 

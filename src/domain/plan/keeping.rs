@@ -183,6 +183,10 @@ fn reconcile_issue(
     } else {
         edit
     };
+    // While the findings cannot be written as they are, the content waits; the status follows.
+    let unfit = desired.fault.as_ref().filter(|_| !(is_done && all_closed));
+    let edit = edit.filter(|_| unfit.is_none());
+    let content_settled = edit.is_none() && unfit.is_none();
     let edit_refused = seen
         .memory
         .refusal
@@ -195,7 +199,7 @@ fn reconcile_issue(
         .map(|(finding, (merge, (state, source)))| MemberPlan {
             state: *state,
             source: *source,
-            base: Some(next_base(finding, *merge, push, edit.is_none(), desired, issue, spec)),
+            base: Some(next_base(finding, *merge, push, content_settled, desired, issue, spec)),
         })
         .collect();
     let mut plan = Plan {
@@ -204,6 +208,8 @@ fn reconcile_issue(
     };
     if is_done && all_closed {
         plan.verdict = Verdict::Ready(Reason::Closed, format!("{} is closed", issue.key));
+    } else if let Some(fault) = unfit {
+        plan.verdict = Verdict::from(fault);
     }
 
     let reopening = push && is_done && is_open(goal);

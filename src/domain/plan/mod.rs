@@ -9,12 +9,14 @@ mod deletion;
 mod keeping;
 mod merging;
 mod opening;
+mod preview;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::preview::Preview;
 use crate::api::security_finding::{StateSource, SyncBase, Ticket};
 use crate::api::ticket_configuration::{Mode, TicketConfigurationSpec};
 use crate::api::{ConditionType, FINALIZER, Reason, SecurityFinding, State};
@@ -27,11 +29,11 @@ use super::standing::reason_of;
 use super::status::reconcile_wish;
 use super::sync::finding_moved;
 
-use adoption::named_issue;
 pub use adoption::refuse_adoption;
 use deletion::decide_deletion;
 use keeping::decide_with_issue;
 use opening::decide_without_issue;
+use preview::preview;
 
 /// Pause before findings that are being deleted are let go, once those that stay know the ticket.
 const HAND_OVER_PAUSE: Duration = Duration::from_secs(1);
@@ -217,6 +219,8 @@ pub struct Plan {
     pub wake_at: Option<Timestamp>,
     /// One entry for each present member, in order; empty when nothing is known about states.
     pub members: Vec<MemberPlan>,
+    /// In a dry run: what would be done.
+    pub preview: Option<Box<Preview>>,
 }
 
 impl Plan {
@@ -226,6 +230,7 @@ impl Plan {
             verdict,
             wake_at: None,
             members: Vec::new(),
+            preview: None,
         }
     }
 
@@ -352,7 +357,7 @@ fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Opt
         Err(Some(fault)) => return Plan::rest(held_back(seen, present, &fault)),
     };
     if dry_run(configuration.spec, seen) {
-        return Plan::rest(preview(seen, present, configuration.spec, &desired));
+        return preview(seen, present, configuration.spec, &desired);
     }
     if let Some(trouble) = seen.memory.waits(now) {
         return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
@@ -403,24 +408,6 @@ fn held_back(seen: &Observed<'_>, present: &[&SecurityFinding], fault: &Fault) -
         ticket_of(finding, seen.key).is_none() || finding_moved(finding.spec.state, base_of(finding), None)
     });
     if waits { Verdict::from(fault) } else { Verdict::Keep }
-}
-
-fn preview(
-    seen: &Observed<'_>,
-    present: &[&SecurityFinding],
-    spec: &TicketConfigurationSpec,
-    desired: &Desired,
-) -> Verdict {
-    let what = match (stored_ticket(seen.members, seen.key), named_issue(present, spec)) {
-        (Some(ticket), _) => format!("would keep {} in step", ticket.key.as_deref().unwrap_or("the issue")),
-        (None, Ok(Some(key))) => format!("would adopt {key}"),
-        (None, Err(fault)) => format!("would open no ticket: {}", fault.message),
-        (None, Ok(None)) => format!(
-            "would open a {} in {}: {}",
-            spec.issue_type, spec.project_key, desired.summary
-        ),
-    };
-    Verdict::Ready(Reason::DryRun, format!("dry run: {what}"))
 }
 
 /// The issue, from the members' statuses or from what this process has just created or found.

@@ -66,6 +66,9 @@ pub(super) fn decide_without_issue(
     if nothing_to_open && (reported || fresh) {
         return closed();
     }
+    if let Some(fault) = desired.fault.as_ref().filter(|_| !nothing_to_open) {
+        return Plan::rest(Verdict::from(fault));
+    }
     if let Some(refusal) = memory.refusal.as_ref().filter(|refusal| refusal.cause == desired.cause)
         && refusal.retry_at > now
     {

@@ -424,6 +424,7 @@ impl World {
                     verdict: &plan.verdict,
                     selection: None,
                     state,
+                    preview: plan.preview.as_deref(),
                     ticket: Some(&ticket),
                 };
                 next(member, &report, now)
@@ -448,6 +449,7 @@ impl World {
                     verdict: Verdict::Keep,
                     wake_at: None,
                     members: vec![],
+                    preview: None,
                 };
             }
             let plan = self.decide();

@@ -334,12 +334,13 @@ fn json_units(character: char) -> usize {
 pub fn summary(text: &str, fallback: &str) -> String {
     [text, fallback, "Security finding"]
         .into_iter()
-        .map(summary_line)
+        .map(line)
         .find(|line| !line.is_empty())
         .unwrap_or_default()
 }
 
-fn summary_line(text: &str) -> String {
+/// As [`summary`], of any text; empty where nothing of it would be seen.
+pub fn line(text: &str) -> String {
     let line = escape::one_line(text).split_whitespace().collect::<Vec<_>>().join(" ");
     // Joiners and variation selectors alone show nothing.
     if !line

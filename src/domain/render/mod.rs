@@ -18,6 +18,7 @@ mod presets;
 mod splice;
 pub mod template;
 mod ticket;
+pub mod values;
 mod variables;
 
 pub use ticket::{plain, ticket};

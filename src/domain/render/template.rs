@@ -40,8 +40,8 @@ pub const PARTS: [&str; 3] = [SUMMARY, DESCRIPTION, PER_FINDING];
 /// What is wrong with a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    /// `summary`, `description` or `perFinding`.
-    pub part: &'static str,
+    /// Where it stands in the spec: `template.summary`, `fields.Team`.
+    pub part: String,
     /// The line, counted from 1, where it is known.
     pub line: Option<usize>,
     /// What is wrong, and with which variable.
@@ -50,7 +50,7 @@ pub struct TemplateError {
 
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "template.{}", self.part)?;
+        f.write_str(&self.part)?;
         if let Some(line) = self.line {
             write!(f, ", line {line}")?;
         }
@@ -91,20 +91,47 @@ pub fn compile(template: &Template, config_map: Option<&BTreeMap<String, String>
     }
     let mut environment = environment();
     for (part, source) in &parts {
-        if source.len() > MAX_SOURCE {
-            let message = format!("is longer than {MAX_SOURCE} bytes");
-            return Err(TemplateError {
-                part,
-                line: None,
-                message,
-            });
-        }
-        let added = environment.add_template_owned(*part, source.clone());
-        added.map_err(|error| told(part, source, &error))?;
+        add(&mut environment, part, &path(part), source)?;
     }
     let compiled = Compiled { environment, parts };
     compiled.try_out()?;
     Ok(compiled)
+}
+
+/// Where a part stands in the spec.
+fn path(part: &str) -> String {
+    format!("template.{part}")
+}
+
+/// Adds a template to those that can be rendered. `part` is what errors call it.
+pub(super) fn add(
+    environment: &mut Environment<'static>,
+    name: &str,
+    part: &str,
+    source: &str,
+) -> Result<(), TemplateError> {
+    if source.len() > MAX_SOURCE {
+        let message = format!("is longer than {MAX_SOURCE} bytes");
+        return Err(TemplateError {
+            part: part.to_owned(),
+            line: None,
+            message,
+        });
+    }
+    let added = environment.add_template_owned(name.to_owned(), source.to_owned());
+    added.map_err(|error| told(part, source, &error))
+}
+
+/// The variables of each finding that is written out, and those of the ticket.
+pub(super) fn contexts(
+    findings: &[&SecurityFinding],
+    group: &[String],
+) -> (Vec<BTreeMap<String, Value>>, BTreeMap<String, Value>) {
+    let shown = &findings[..findings.len().min(MAX_FINDINGS)];
+    let each: Vec<BTreeMap<String, Value>> = shown.iter().map(|one| variables::of_finding(one)).collect();
+    let mut common = variables::of_ticket(findings, group);
+    common.insert("findings".into(), each.iter().map(variables::in_list).collect());
+    (each, common)
 }
 
 impl Compiled {
@@ -118,10 +145,7 @@ impl Compiled {
         let Some(first) = findings.first() else {
             return Ok(plain);
         };
-        let shown = &findings[..findings.len().min(MAX_FINDINGS)];
-        let each: Vec<BTreeMap<String, Value>> = shown.iter().map(|one| variables::of_finding(one)).collect();
-        let mut common = variables::of_ticket(findings, group);
-        common.insert("findings".into(), each.iter().map(variables::in_list).collect());
+        let (each, mut common) = contexts(findings, group);
         let context = |own: &BTreeMap<String, Value>| {
             let mut all = own.clone();
             all.extend(common.clone());
@@ -130,7 +154,7 @@ impl Compiled {
         let summary = match self.parts.get(SUMMARY) {
             Some(_) => {
                 let mut writing = Writing::new(&self.environment, FUEL);
-                let text = writing.write(self, SUMMARY, context(&each[0]))?;
+                let text = self.write(&mut writing, SUMMARY, context(&each[0]))?;
                 limits::summary(&splice::line(&text, &writing.slots()), &plain.summary)
             }
             None => plain.summary,
@@ -145,7 +169,7 @@ impl Compiled {
         let mut rows = Vec::new();
         if let Some(source) = self.parts.get(PER_FINDING) {
             for own in &each {
-                let text = writing.write(self, PER_FINDING, context(own))?;
+                let text = self.write(&mut writing, PER_FINDING, context(own))?;
                 rows.push(text.trim_matches(['\n', '\r']).to_owned());
             }
             let rest = findings.len() - each.len();
@@ -161,7 +185,7 @@ impl Compiled {
             let mut all = each[0].clone();
             all.extend(common);
             writing.environment.set_fuel(Some(FUEL));
-            writing.write(self, DESCRIPTION, all)?
+            self.write(&mut writing, DESCRIPTION, all)?
         } else {
             common[DYNAMIC].to_string()
         };
@@ -172,39 +196,67 @@ impl Compiled {
         })
     }
 
+    fn write(
+        &self,
+        writing: &mut Writing,
+        part: &str,
+        context: BTreeMap<String, Value>,
+    ) -> Result<String, TemplateError> {
+        let source = self.parts.get(part).map_or("", String::as_str);
+        writing.write(part, &path(part), source, context)
+    }
+
     /// Looks at all names, also in places that are not reached, and renders findings that have everything, nothing, and
     /// both.
     fn try_out(&self) -> Result<(), TemplateError> {
         let (full, bare) = samples();
         let group = ["group".to_owned()];
-        let mut known = variables::of_finding(&full);
-        known.extend(variables::of_ticket(&[&full], &group));
         for (part, source) in &self.parts {
-            let template = self
-                .environment
-                .get_template(part)
-                .map_err(|error| told(part, source, &error))?;
-            let functions: Vec<&str> = self.environment.globals().map(|(name, _)| name).collect();
-            let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-            names.sort();
-            for name in names {
-                let root = name.split('.').next().unwrap_or_default();
-                let dynamic = root == DYNAMIC && *part == DESCRIPTION;
-                if dynamic || root == "findings" || functions.contains(&root) {
-                    continue;
-                }
-                if !exists(&known, &name) {
-                    let line = source.lines().position(|line| line.contains(&name)).map(|at| at + 1);
-                    let message = unknown(&name);
-                    return Err(TemplateError { part, line, message });
-                }
-            }
+            check_names(&self.environment, part, &path(part), source, *part == DESCRIPTION)?;
         }
         for findings in [&[&full][..], &[&bare], &[&full, &bare]] {
             self.render(findings, &group)?;
         }
         Ok(())
     }
+}
+
+/// The names of all variables that a template uses, those of functions not.
+pub(super) fn names(environment: &Environment<'static>, name: &str) -> Vec<String> {
+    let Ok(template) = environment.get_template(name) else {
+        return Vec::new();
+    };
+    let functions: Vec<&str> = environment.globals().map(|(name, _)| name).collect();
+    let root = |name: &String| name.split('.').next().unwrap_or_default().to_owned();
+    let names = template.undeclared_variables(true).into_iter();
+    let mut names: Vec<String> = names.filter(|name| !functions.contains(&root(name).as_str())).collect();
+    names.sort();
+    names
+}
+
+/// Looks at all names of a template, also in places that are not reached.
+pub(super) fn check_names(
+    environment: &Environment<'static>,
+    name: &str,
+    part: &str,
+    source: &str,
+    is_description: bool,
+) -> Result<(), TemplateError> {
+    let (full, _) = samples();
+    let mut known = variables::of_finding(&full);
+    known.extend(variables::of_ticket(&[&full], &["group".to_owned()]));
+    for name in names(environment, name) {
+        let root = name.split('.').next().unwrap_or_default();
+        let elsewhere = root == "findings" || (root == DYNAMIC && is_description);
+        if !elsewhere && !exists(&known, &name) {
+            return Err(TemplateError {
+                part: part.to_owned(),
+                line: source.lines().position(|line| line.contains(&name)).map(|at| at + 1),
+                message: unknown(&name),
+            });
+        }
+    }
+    Ok(())
 }
 
 const DYNAMIC: &str = "dynamic_template";
@@ -246,7 +298,7 @@ fn is_line(source: &str) -> bool {
 }
 
 /// How much of the document a value may take, so that twenty findings can be shown of many.
-fn room(findings: usize) -> Room {
+pub(super) fn room(findings: usize) -> Room {
     let shown = findings.clamp(1, 20);
     Room {
         cell: (14_000 / shown).clamp(500, 6_000),
@@ -255,7 +307,7 @@ fn room(findings: usize) -> Room {
 }
 
 /// Where the rest of a text is that was cut.
-fn pointer(first: &SecurityFinding) -> Doc {
+pub(super) fn pointer(first: &SecurityFinding) -> Doc {
     let namespace = first.metadata.namespace.as_deref().unwrap_or_default();
     let name = first.metadata.name.as_deref().unwrap_or_default();
     Doc {
@@ -268,13 +320,22 @@ fn pointer(first: &SecurityFinding) -> Doc {
 }
 
 /// One rendering, and the values it has inserted so far.
-struct Writing {
+pub(super) struct Writing {
     environment: Environment<'static>,
     slots: Arc<Mutex<Vec<Slot>>>,
 }
 
 impl Writing {
     fn new(environment: &Environment<'static>, fuel: u64) -> Self {
+        Self::inserting(environment, fuel, |value| Ok(vec![value.clone()]))
+    }
+
+    /// A rendering that inserts, for each value, the values that this gives, with commas between.
+    pub(super) fn inserting(
+        environment: &Environment<'static>,
+        fuel: u64,
+        parts: fn(&Value) -> Result<Vec<Value>, Error>,
+    ) -> Self {
         let slots: Arc<Mutex<Vec<Slot>>> = Arc::default();
         let mut environment = environment.clone();
         environment.set_fuel(Some(fuel));
@@ -290,36 +351,40 @@ impl Writing {
                 // What a macro or a block wrote: its values have their marks already.
                 return out.write_str(value.as_str().unwrap_or_default()).map_err(Error::from);
             }
-            let Some(slot) = slot(value)? else { return Ok(()) };
             let mut inserted = inserted.lock().unwrap_or_else(PoisonError::into_inner);
-            if inserted.len() == splice::MOST {
-                return Err(refused("inserts too many values"));
+            for (number, part) in parts(value)?.iter().enumerate() {
+                let Some(slot) = slot(part)? else { continue };
+                if inserted.len() == splice::MOST {
+                    return Err(refused("inserts too many values"));
+                }
+                let between = if number > 0 { ", " } else { "" };
+                out.write_fmt(format_args!("{between}{}", splice::mark(inserted.len())))?;
+                inserted.push(slot);
             }
-            out.write_fmt(format_args!("{}", splice::mark(inserted.len())))?;
-            inserted.push(slot);
             Ok(())
         });
         Self { environment, slots }
     }
 
-    fn write(
+    /// What the template gives, with marks where it inserts values. `part` is what errors call it.
+    pub(super) fn write(
         &mut self,
-        compiled: &Compiled,
-        part: &'static str,
+        name: &str,
+        part: &str,
+        source: &str,
         context: BTreeMap<String, Value>,
     ) -> Result<String, TemplateError> {
-        let source = &compiled.parts[part];
         let mut output = Limited(Vec::new());
         let template = self
             .environment
-            .get_template(part)
+            .get_template(name)
             .map_err(|error| told(part, source, &error))?;
         let written = template.render_captured_to(Value::from(context), &mut output);
         written.map_err(|error| told(part, source, &error))?;
         Ok(String::from_utf8_lossy(&output.0).into_owned())
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    pub(super) fn slots(&self) -> Vec<Slot> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -392,7 +457,7 @@ pub const FILTERS: [&str; 8] = [
     "default", "d", "markdown", "safe", "link", "date", "oneline", "truncate",
 ];
 
-fn environment() -> Environment<'static> {
+pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the syntax is the usual one"));
@@ -467,7 +532,7 @@ fn markdown(text: &Value) -> Value {
 }
 
 /// An error in words for a condition: part, line, variable.
-fn told(part: &'static str, source: &str, error: &Error) -> TemplateError {
+fn told(part: &str, source: &str, error: &Error) -> TemplateError {
     let at = error
         .range()
         .and_then(|range| source.get(range))
@@ -486,7 +551,7 @@ fn told(part: &'static str, source: &str, error: &Error) -> TemplateError {
     };
     let message = message.chars().take(600).collect();
     TemplateError {
-        part,
+        part: part.to_owned(),
         line: error.line(),
         message,
     }

@@ -198,7 +198,7 @@ fn presets_say_something_worth_reading() {
 #[test]
 fn errors_name_part_line_and_variable() {
     let error = refused(&template("one\ntwo {{ vulnerability.nmae }}", None));
-    assert_eq!((error.part, error.line), ("description", Some(2)));
+    assert_eq!((error.part.as_str(), error.line), ("template.description", Some(2)));
     assert!(
         error
             .to_string()
@@ -216,7 +216,7 @@ fn errors_name_part_line_and_variable() {
         "{{ dynamic_template }}",
         Some("\n\n{{ typo | default('x') }}"),
     ));
-    assert_eq!((error.part, error.line), ("perFinding", Some(3)));
+    assert_eq!((error.part.as_str(), error.line), ("template.perFinding", Some(3)));
     assert!(error.message.contains("typo"), "{error}");
     let error = refused(&template("{% for f in findings %}{{ f.typo }}{% endfor %}", None));
     assert!(error.message.contains("f.typo"), "{error}");
