@@ -102,7 +102,7 @@ async fn literal(world: World) -> Outcome {
         field("customfield_10070")
     );
     let labels = world.sim.issue(&key).ok_or("gone")?.labels;
-    let theirs: Vec<&String> = labels.iter().filter(|label| !label.starts_with("j")).collect();
+    let theirs: Vec<&String> = labels.iter().filter(|label| !label.starts_with('j')).collect();
     ensure!(theirs == ["one,-two", "sev-High", "three"], "{labels:?}");
     Ok(())
 }

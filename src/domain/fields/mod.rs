@@ -183,10 +183,10 @@ pub fn resolve(
     if let Some((wanted, remap)) = spec.priority.field.as_deref().zip(spec.priority.remap.as_ref()) {
         let found = find(wanted, project, elsewhere).and_then(|(field, on_create)| {
             check_place(field)?;
-            match typed.ids().any(|id| id == field.field_id) {
-                true => Err(format!("{} is given twice", field.field_id)),
-                false => Ok((field, on_create)),
+            if typed.ids().any(|id| id == field.field_id) {
+                return Err(format!("{} is given twice", field.field_id));
             }
+            Ok((field, on_create))
         });
         match found {
             Ok((field, on_create)) => match ByPriority::new(field, on_create, |severity| remap.of(severity).to_owned())

@@ -101,7 +101,7 @@ impl Values {
         let slots: Arc<[Slot]> = writing.slots().into();
         let shortened = pointer(first);
         let text = |text: String| Text {
-            text,
+            marked: text,
             slots: Arc::clone(&slots),
             room: room(findings.len()),
             pointer: shortened.clone(),
@@ -122,7 +122,7 @@ fn entries(value: &Value) -> Result<Vec<Value>, Error> {
 #[derive(Clone, Debug)]
 pub struct Text {
     /// With marks for what was inserted.
-    text: String,
+    marked: String,
     slots: Arc<[Slot]>,
     room: Room,
     pointer: Doc,
@@ -131,19 +131,22 @@ pub struct Text {
 impl Text {
     /// All of it on one line, as plain text: Markdown gives its words.
     pub fn line(&self) -> String {
-        splice::line(&self.text, &self.slots).trim().to_owned()
+        splice::line(&self.marked, &self.slots).trim().to_owned()
     }
 
     /// What stands between the commas and the line breaks of the template itself, without what is empty.
     pub fn entries(&self) -> Vec<String> {
-        let parts = self.text.split([',', '\n']).map(|part| splice::line(part, &self.slots));
+        let parts = self
+            .marked
+            .split([',', '\n'])
+            .map(|part| splice::line(part, &self.slots));
         let parts = parts.map(|part| part.trim().to_owned());
         parts.filter(|part| !part.is_empty()).collect()
     }
 
     /// As an ADF document that Jira takes, made from Markdown like a description.
     pub fn document(&self) -> serde_json::Value {
-        let document = splice::document(&self.text, &self.slots, self.room);
+        let document = splice::document(&self.marked, &self.slots, self.room);
         limits::fit(document, limits::MAX_DOCUMENT, self.pointer.clone()).to_value()
     }
 }
