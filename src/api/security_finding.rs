@@ -499,6 +499,22 @@ pub struct SyncBase {
     /// The labels the operator last put on the issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// For each field that Jira shows otherwise than it was sent, a short hash of what it showed right after that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shown: BTreeMap<String, String>,
+    /// For each field that was put right after somebody changed it, a short hash of what was there. It goes when the
+    /// field is next seen as it should be; if the same comes back before that, it stays.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overwrote: BTreeMap<String, String>,
+    /// When the content of the issue was last edited; its creation does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Time>,
+    /// The finding's severity when the content was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_severity: Option<Severity>,
+    /// The finding's own state when the content was last written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_state: Option<State>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fields::{self, FieldProblem, TypedFields};
 use super::group;
+use super::ownership::has_unrecognised;
 use super::standing::{Progress, Standing};
 use super::state::names_status;
 use crate::api::template::Preset;
@@ -118,6 +119,7 @@ fn unrecognised(spec: &TicketConfigurationSpec) -> Vec<&'static str> {
             "template.preset",
         ),
         (spec.deletion_policy == DeletionPolicy::Unrecognised, "deletionPolicy"),
+        (has_unrecognised(&spec.update_policy), "updatePolicy"),
         (
             selector.min_severity == Some(Severity::Unrecognised),
             "selector.minSeverity",

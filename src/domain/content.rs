@@ -1,6 +1,6 @@
 //! What an issue should say, and what must be sent to make it say so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE32_NOPAD;
@@ -10,20 +10,22 @@ use sha2::{Digest, Sha256};
 use crate::api::fields::Assignee;
 use crate::api::security_finding::SyncBase;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
+use crate::api::update_policy::{UpdatePolicies, UpdatePolicy};
 use crate::api::{Reason, SecurityFinding, Severity, State};
-use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue, Priority};
-use crate::jira::{Assignable, ProjectMeta};
+use crate::jira::model::{CreateIssue, EditIssue, EntityProperty, Issue, Priority, User};
+use crate::jira::{Assignable, AssigneeWish, ProjectMeta};
 
 use super::configuration::{MAX_LISTED, listed};
 use super::fault::Fault;
 use super::fields::{Shape, TypedField, TypedFields, entry_value, has_entry, wished_priority};
 use super::identity::{PROPERTY, Property, TicketKey, instance_label, is_reserved_label};
-use super::plan::is_leaving;
+use super::ownership::{self, ASSIGNEE};
+use super::plan::{is_leaving, stored_ticket};
 use super::render::{self, template::Compiled as Template, values::is_template};
 use super::state::is_open;
 
 /// Fields that the model of an issue has members for.
-const MODELLED: [&str; 4] = ["summary", "description", "priority", "labels"];
+const MODELLED: [&str; 5] = ["summary", "description", "priority", "labels", ASSIGNEE];
 
 /// Most labels of ours on one issue.
 const MAX_LABELS: usize = 100;
@@ -47,8 +49,10 @@ pub struct Desired {
     pub fields: Vec<TypedField>,
     /// Of the lists among them that people add to as well, what is ours.
     pub lists: BTreeMap<String, Vec<String>>,
-    /// Short hashes of the values above, by field; none of those lists.
+    /// Short hashes of the values above, by field, and of the wish for an assignee; none of those lists.
     pub hashes: BTreeMap<String, String>,
+    /// Who owns each field.
+    pub policies: UpdatePolicies,
     /// Hash over everything a refusal may be about; as long as it stays, the same refusal is to be expected.
     pub cause: String,
     /// Why these findings cannot be written to Jira as they are; the content of the issue waits until that is cured.
@@ -76,9 +80,9 @@ impl Desired {
         self
     }
 
-    /// Whether something differs from what was last written.
+    /// Whether something differs from what was last written, of what is ever written again.
     pub fn differs_from(&self, base: &SyncBase) -> bool {
-        self.hashes != base.fields || self.labels != base.labels || self.lists != base.lists
+        ownership::differs(self, base)
     }
 }
 
@@ -93,6 +97,8 @@ pub struct Change {
     pub remove_labels: Vec<String>,
     /// Entries to add to and to take from lists that people add to as well, by field.
     pub lists: BTreeMap<String, Entries>,
+    /// Of fields that are put right although the wish for them did not move: a hash of what is there.
+    pub overwrites: BTreeMap<String, String>,
 }
 
 /// Entries of a list.
@@ -115,6 +121,9 @@ impl Change {
             value.is_some_and(|value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()))
         };
         self.fields.retain(|id, _| !first || !filled(id));
+        let kept = &self.fields;
+        self.overwrites
+            .retain(|id, _| id != "description" && (kept.contains_key(id) || !first || !filled(id)));
         (self != Self::default()).then_some(self)
     }
 
@@ -143,6 +152,21 @@ impl Change {
         }
     }
 
+    /// Only the operator's own labels that are to be put back; `None` when none is.
+    pub fn repair(&self) -> Option<Self> {
+        let own = self.add_labels.iter().filter(|label| is_reserved_label(label));
+        let add_labels: Vec<String> = own.cloned().collect();
+        (!add_labels.is_empty()).then(|| Self {
+            add_labels,
+            ..Self::default()
+        })
+    }
+
+    /// Whether it only puts back labels of the operator's own; that is no edit of the content.
+    pub fn is_repair(&self) -> bool {
+        self.repair().as_ref() == Some(self)
+    }
+
     /// The issue as it is once the edit was made.
     pub fn apply_to(&self, issue: &mut Issue) {
         if let Some(summary) = self.fields.get("summary").and_then(Value::as_str) {
@@ -159,6 +183,13 @@ impl Change {
             let priority = issue.fields.priority.get_or_insert_default();
             id.clone_into(&mut priority.id);
             priority.name.clear();
+        }
+        if let Some(assignee) = self.fields.get(ASSIGNEE) {
+            let account = assignee.get("accountId").and_then(Value::as_str);
+            issue.fields.assignee = account.map(|id| User {
+                account_id: id.to_owned(),
+                ..User::default()
+            });
         }
         issue.fields.labels.retain(|label| !self.remove_labels.contains(label));
         issue.fields.labels.extend(self.add_labels.iter().cloned());
@@ -219,6 +250,13 @@ pub fn desired(
     if let Some(priority) = &priority {
         hashes.insert("priority".to_owned(), short_hash(priority.id.as_bytes()));
     }
+    if let Some(wish) = assignee(members, Some(spec)) {
+        hashes.insert(ASSIGNEE.to_owned(), hash_of_wish(&wish.into()));
+    }
+    let mut policies = spec.update_policy.clone();
+    if stored_ticket(members, key).is_some_and(|ticket| ticket.adopted) {
+        policies.description = Some(UpdatePolicy::CreateOnly);
+    }
     let named: Vec<_> = shown.iter().map(|finding| &finding.spec.ticket.issue_key).collect();
     let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}{named:?}").as_bytes());
     Ok(Desired {
@@ -231,9 +269,15 @@ pub fn desired(
         fields: Vec::new(),
         lists: BTreeMap::new(),
         hashes,
+        policies,
         cause,
         fault,
     })
+}
+
+fn hash_of_wish(wish: &AssigneeWish) -> String {
+    let email = wish.email.as_ref().map(|email| email.to_lowercase());
+    short_hash(format!("{:?}{email:?}{:?}", wish.account_id, wish.unassigned).as_bytes())
 }
 
 /// The findings an issue speaks of: those that are being deleted only where no other is left.
@@ -378,111 +422,8 @@ pub fn property_entry(property: &Property) -> EntityProperty {
     }
 }
 
-/// What must be sent so that the issue says what it should; `None` when it does already.
-///
-/// A field is sent only when what we want differs both from what we last wrote and from what is there. A field that a
-/// person changed since is left to that person; only the description is ours.
-pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Option<Change> {
-    let mut change = Change::default();
-    let last = |field: &str| base.and_then(|base| base.fields.get(field));
-    let moved = |field: &str| last(field) != desired.hashes.get(field);
-    // Without a base, after a restore, what is there may be a person's word.
-    let edited = |field: &str, actual: &str| match last(field) {
-        Some(last) => *last != short_hash(actual.as_bytes()),
-        None => !actual.is_empty(),
-    };
-
-    let summary = issue.fields.summary.as_deref().unwrap_or_default();
-    if moved("summary") && summary != desired.summary && !edited("summary", summary) {
-        change.fields.insert("summary".to_owned(), json!(desired.summary));
-    }
-    let description = issue.fields.description.as_ref().unwrap_or(&Value::Null);
-    if moved("description") && Some(&hash_of_document(description)) != desired.hashes.get("description") {
-        change
-            .fields
-            .insert("description".to_owned(), desired.description.clone());
-    }
-    let priority = issue
-        .fields
-        .priority
-        .as_ref()
-        .map_or("", |priority| priority.id.as_str());
-    if let Some(wanted) = desired.priority.as_ref().filter(|wanted| *wanted != priority)
-        && moved("priority")
-        && !edited("priority", priority)
-    {
-        change.fields.insert("priority".to_owned(), json!({ "id": wanted }));
-    }
-    // What is to be empty is emptied only where we filled it.
-    let ours = |field: &&TypedField| !field.nothing || last(&field.id).is_some();
-    let whole = desired.fields.iter().filter(|field| field.shape != Shape::SharedList);
-    for field in whole.filter(ours) {
-        // One that was not read, or that the issue does not have, is sent, so that Jira tells what is wrong with it.
-        let there = issue.fields.other.get(&field.id);
-        let actual = there.map(|actual| field.hash_of(actual));
-        let theirs = there
-            .zip(last(&field.id))
-            .is_some_and(|(there, last)| !field.wrote(there, last));
-        if moved(&field.id) && actual.as_ref() != desired.hashes.get(&field.id) && !theirs {
-            change.fields.insert(field.id.clone(), field.value.clone());
-        }
-    }
-    change.lists = list_changes(desired, base, issue);
-    let there = |label: &String| issue.fields.labels.contains(label);
-    let ours_before: &[String] = base.map_or(&[], |base| &base.labels);
-    // Our own two are always put back; others only when they are new, as a person may have taken them away.
-    let wanted = desired
-        .labels
-        .iter()
-        .filter(|label| !ours_before.contains(label) || is_reserved_label(label));
-    change.add_labels = wanted.filter(|label| !there(label)).cloned().collect();
-    let gone = ours_before
-        .iter()
-        .filter(|label| !desired.labels.contains(label) && there(label));
-    change.remove_labels = gone.cloned().collect();
-    (change != Change::default()).then_some(change)
-}
-
-/// What a new issue still lacks of what its create screen does not take.
-pub fn completion(desired: &Desired, issue: &Issue) -> Option<Change> {
-    let later: Vec<TypedField> = desired
-        .fields
-        .iter()
-        .filter(|field| !field.on_create)
-        .cloned()
-        .collect();
-    let all = change(desired, None, issue)?;
-    let of_later = |id: &String| later.iter().any(|field| field.id == *id);
-    let rest = Change {
-        fields: all.fields.into_iter().filter(|(id, _)| of_later(id)).collect(),
-        lists: all.lists.into_iter().filter(|(id, _)| of_later(id)).collect(),
-        ..Change::default()
-    };
-    (rest != Change::default()).then_some(rest)
-}
-
-/// Entries are added when they are new, as a person may have taken the others away, and taken away when they are no
-/// longer wished for.
-fn list_changes(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> BTreeMap<String, Entries> {
-    let none = BTreeMap::new();
-    let before = base.map_or(&none, |base| &base.lists);
-    let ids: BTreeSet<&String> = desired.lists.keys().chain(before.keys()).collect();
-    let entries = ids.into_iter().map(|id| {
-        let ours = |lists: &BTreeMap<String, Vec<String>>| lists.get(id).cloned().unwrap_or_default();
-        let (wanted, old) = (ours(&desired.lists), ours(before));
-        let there = |entry: &String| issue.fields.other.get(id).is_some_and(|list| has_entry(list, entry));
-        let add = wanted.iter().filter(|entry| !old.contains(entry) && !there(entry));
-        let remove = old.iter().filter(|entry| !wanted.contains(entry) && there(entry));
-        let entries = Entries {
-            add: add.cloned().collect(),
-            remove: remove.cloned().collect(),
-        };
-        (id.clone(), entries)
-    });
-    entries.filter(|(_, entries)| *entries != Entries::default()).collect()
-}
-
-fn hash_of_document(document: &Value) -> String {
+/// The hash of an ADF document, whatever Jira added to it.
+pub fn hash_of_document(document: &Value) -> String {
     short_hash(render::adf::canonicalize(document).to_string().as_bytes())
 }
 
@@ -496,6 +437,10 @@ pub fn short_hash(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> Option<Change> {
+        ownership::change(desired, base, issue, &BTreeMap::new())
+    }
 
     fn desired(summary: &str, labels: &[&str]) -> Desired {
         Desired {
@@ -595,7 +540,7 @@ mod tests {
         edited.fields.other.insert("customfield_1".into(), team("7"));
         let sent = change(&new, Some(&written), &edited).unwrap();
         assert!(sent.fields.is_empty(), "a person chose another team");
-        let left = completion(&new, &issue("s", &[])).unwrap();
+        let left = ownership::completion(&new, &issue("s", &[]), &BTreeMap::new()).unwrap();
         assert_eq!(left.fields.keys().collect::<Vec<_>>(), ["customfield_1"]);
         assert!(left.lists.is_empty(), "components are on the create screen");
     }

@@ -13,6 +13,7 @@ use crate::jira::model::Issue;
 use super::backoff;
 use super::fault::Fault;
 use super::identity::Record;
+use super::ownership::{Resolved, SentFields};
 
 /// What is known of the ticket's issue in Jira.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -128,6 +129,12 @@ pub struct Memory {
     pub trouble: Option<Trouble>,
     /// Why the issue was opened without the assignee that was asked for.
     pub assignee_missing: Option<String>,
+    /// What this process wrote and no status tells of yet.
+    pub sent: SentFields,
+    /// When this process last edited the content, until a status tells of it.
+    pub edited: Option<Timestamp>,
+    /// Whom the wish for an assignee means, where that was asked for.
+    pub assignable: Option<Resolved>,
     /// The comment that explains a close was posted, or found.
     pub close_commented: bool,
     /// The newest `updated` of the issue that was seen; an older copy of it is not believed.
@@ -200,6 +207,15 @@ impl Memory {
             self.newest = updated.or(self.newest);
             self.issue = IssueKnowledge::Present(Box::new(issue));
         }
+    }
+
+    /// Forgets what was kept only until the statuses tell of it.
+    pub fn note_stored(&mut self) {
+        self.settled = None;
+        self.found = None;
+        self.sent.clear();
+        self.edited = None;
+        self.assignable = None;
     }
 
     /// Takes note of a failure that passes; what is tried again waits longer each time.

@@ -9,6 +9,7 @@ pub mod fields;
 pub mod group;
 pub mod identity;
 pub mod memory;
+pub mod ownership;
 pub mod plan;
 pub mod render;
 pub mod select;

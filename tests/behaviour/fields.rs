@@ -171,7 +171,7 @@ async fn written_once(world: World) -> Outcome {
 
 async fn shared_lists(world: World) -> Outcome {
     let _operator = world.operator()?;
-    let spec = |components: &[&str]| json!({"fields": {"components": components, "fixVersions": ["2.0"], "affectsVersions": ["10200"]}});
+    let spec = |components: &[&str]| json!({"fields": {"components": components, "fixVersions": ["2.0"], "affectsVersions": ["10200"]}, "minUpdateInterval": "0s"});
     start(&world, "SEC", spec(&["cluster"])).await?;
     world.finding("f", json!({})).await?;
     let key = world.in_sync("f").await?;

@@ -11,6 +11,7 @@ mod deletion;
 mod field_types;
 mod fields;
 mod groups;
+mod ownership;
 mod presets;
 mod process;
 mod refusals;
@@ -40,6 +41,7 @@ fn main() {
         field_types::tests(),
         fields::tests(),
         groups::tests(),
+        ownership::tests(),
         presets::tests(),
         refusals::tests(),
         sync::tests(),

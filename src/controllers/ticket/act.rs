@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use crate::api::fields::Assignee;
 use crate::api::{Reason, State};
 use crate::controllers::registry::Connection;
-use crate::domain::content;
+use crate::domain::content::{self, Change};
 use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
+use crate::domain::ownership::{self, ASSIGNEE};
 use crate::domain::plan::{Step, is_leaving, stored_ticket, ticket_of};
 use crate::domain::transition::{Choice, choose};
 use crate::jira::model::Issue;
@@ -64,16 +65,8 @@ impl Tickets {
             Step::Adopt { key: named } => return self.adopt(key, memory, world, &connection, named).await,
             Step::FindClaim { key: named } => self.find_claim(key, memory, &connection, named).await,
             Step::Read { id } => read(memory, world, &connection, id, self.clock.now()).await,
-            Step::Edit { id, change } => match connection.gateway.client().edit_issue(id, &change.edit()).await {
-                Ok(()) => {
-                    if let IssueKnowledge::Present(issue) = &mut memory.issue {
-                        change.apply_to(issue);
-                    }
-                    memory.refusal = None;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
+            Step::ResolveAssignee => return self.resolve_assignee(memory, world, &connection).await,
+            Step::Edit { id, change } => self.edit(memory, world, &connection, id, change).await,
             Step::Transition { id, goal } => return self.transition(key, memory, world, &connection, id, *goal).await,
             Step::ExplainClose { id } => explain_close(memory, world, &connection, id).await,
             Step::Delete { id } => match connection.gateway.client().delete_issue(id).await {
@@ -103,6 +96,62 @@ impl Tickets {
                 false
             }
         }
+    }
+
+    async fn edit(
+        &self,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Connection,
+        id: &str,
+        change: &Change,
+    ) -> Result<(), JiraError> {
+        match connection.gateway.client().edit_issue(id, &change.edit()).await {
+            Ok(()) => {}
+            Err(error) => {
+                let resolved = memory.assignable.clone().zip(world.resolved.as_ref());
+                let ours = change.fields.contains_key(ASSIGNEE);
+                if let (Some(why), Some(((wish, _), resolved)), Some(said), true) =
+                    (refused_assignee(&error), resolved, world.assignee(), ours)
+                {
+                    // It was assignable a moment ago; the rest goes without it.
+                    let project = &resolved.project.key;
+                    connection.metadata.refuse_assignee(project, &said.into(), why).await;
+                    memory.assignee_missing = Some(format!("the assignee was not changed: {why}"));
+                    memory.assignable = Some((wish, Assignable::Refused(why.to_owned())));
+                    return Ok(());
+                }
+                return Err(error);
+            }
+        }
+        if let IssueKnowledge::Present(issue) = &mut memory.issue {
+            change.apply_to(issue);
+        }
+        if let Some(desired) = world.desired() {
+            ownership::note_change(&mut memory.sent, desired, change);
+        }
+        if !change.is_repair() {
+            memory.edited = Some(self.clock.now());
+        }
+        memory.refusal = None;
+        Ok(())
+    }
+
+    /// Finds out whom the wish for an assignee means.
+    async fn resolve_assignee(&self, memory: &mut Memory, world: &World, connection: &Connection) -> bool {
+        let wish = world
+            .assignee()
+            .zip(world.desired().and_then(|one| one.hashes.get(ASSIGNEE)));
+        let Some((wish, hash)) = wish else { return false };
+        let Some(whom) = self.assignable(memory, world, connection, wish).await else {
+            return false;
+        };
+        memory.assignee_missing = match &whom {
+            Assignable::Refused(why) => Some(format!("the assignee was not changed: {why}")),
+            Assignable::Account(_) | Assignable::Nobody => None,
+        };
+        memory.assignable = Some((hash.clone(), whom));
+        true
     }
 
     /// Looks for the ticket's issue by label; where labels cannot be set on creation, among what we created.
@@ -256,6 +305,7 @@ impl Tickets {
                 memory.newest = None;
                 memory.found = Some((created.id.clone(), created.key.clone()));
                 memory.found_by_search = false;
+                memory.sent = ownership::sent_by_creation(desired);
                 memory.issue = IssueKnowledge::Unknown;
                 self.read_created(memory, connection, &created.id, &created.key).await;
                 true

@@ -84,7 +84,7 @@ impl World {
             .is_none_or(|resolved| resolved.project.labels_on_screen())
     }
 
-    /// Whom the issue is to be assigned to: as the first finding that says so, else as the configuration.
+    /// Whom the issue is to be assigned to.
     pub(super) fn assignee(&self) -> Option<&Assignee> {
         let spec = self.configuration.as_ref().map(|entry| &*entry.spec);
         content::assignee(&self.findings, spec)

@@ -18,6 +18,7 @@ use crate::domain::memory::{IssueKnowledge, Memory};
 use crate::domain::plan::{Plan, Verdict, is_leaving, stored_ticket, ticket_of};
 use crate::domain::standing::status_patch;
 use crate::domain::status::{FindingReport, TicketReport, next};
+use crate::jira::Assignable;
 
 use crate::runtime::metrics::{ControllerName, Outcome};
 
@@ -60,7 +61,9 @@ impl Tickets {
             assignee_missing: assignee_missing
                 .as_deref()
                 .filter(|_| shared.is_some() || memory.found.is_some()),
-            assignee_wished: world.assignee().is_some_and(|wish| wish.unassigned != Some(true)),
+            assignee_wished: world.assignee().is_some_and(|wish| wish.unassigned != Some(true))
+                // Somebody was just found, and is assigned.
+                && !matches!(memory.assignable, Some((_, Assignable::Account(_)))),
         };
         let new_issue = memory.found.is_some();
         let mut plans = plan.members.iter();
@@ -80,8 +83,7 @@ impl Tickets {
         }
         if stored {
             // Everything that was learned stands in the statuses now; what is left is kept for the next pass.
-            memory.settled = None;
-            memory.found = None;
+            memory.note_stored();
             let at_rest = matches!(plan.verdict, Verdict::Ready(..) | Verdict::Unchanged) && plan.wake_at.is_none();
             if at_rest {
                 *memory = Memory {

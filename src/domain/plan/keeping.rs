@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::security_finding::Ticket;
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding};
-use crate::domain::content::{Desired, change, completion};
+use crate::domain::content::Desired;
 use crate::domain::identity::Property;
 use crate::domain::memory::IssueKnowledge;
 use crate::domain::standing::reason_of;
@@ -13,7 +13,9 @@ use crate::domain::sync::{IssueSide, finding_moved, may_push};
 use crate::jira::model::{Issue, StatusCategory};
 
 use super::adoption::is_adopted;
+use super::editing::{Content, edit_and_read, ticket_base, wanted_edit};
 use super::merging::{Merged, closes, merge_all, next_base};
+use super::pace::{held_until, last_edit, waiting, was_waiting};
 use super::{
     ConfigurationView, ConnectionView, MemberPlan, Observed, Plan, Step, Verdict, base_of, has_finalizer, ready_reason,
     stored_ticket, ticket_of,
@@ -47,10 +49,15 @@ pub(super) fn decide_with_issue(
     }
     let issue = match &seen.memory.issue {
         IssueKnowledge::Absent => return Plan::rest(lost(stored)),
-        IssueKnowledge::Unknown if needs_reading(seen, present, configuration, desired, stored) => {
-            return Plan::step(Step::Read { id: id.to_owned() }, Verdict::Keep);
+        IssueKnowledge::Unknown => {
+            let stale = is_stale(present, configuration, desired, stored);
+            let held = held_until(seen, present, configuration.spec, now).filter(|_| stale);
+            return if needs_reading(seen, present, configuration, stored, stale && held.is_none()) {
+                Plan::step(Step::Read { id: id.to_owned() }, Verdict::Keep)
+            } else {
+                unread(present, stored, held)
+            };
         }
-        IssueKnowledge::Unknown => return Plan::rest(Verdict::Unchanged),
         IssueKnowledge::Present(issue) => issue,
     };
     if !is_ours(seen, issue) {
@@ -95,8 +102,8 @@ fn needs_reading(
     seen: &Observed<'_>,
     present: &[&SecurityFinding],
     configuration: &ConfigurationView<'_>,
-    desired: &Desired,
     stored: Option<&Ticket>,
+    edit_is_due: bool,
 ) -> bool {
     let Some(stored) = stored else { return true };
     if stored.status.is_none() || seen.memory.suspect_lost || seen.memory.asked {
@@ -110,10 +117,6 @@ fn needs_reading(
     let moved = present
         .iter()
         .any(|finding| finding_moved(finding.spec.state, base_of(finding), None));
-    let all_closed = stored.closed.is_some() && present.iter().all(|finding| !is_open(finding.spec.state));
-    let stale = present
-        .iter()
-        .any(|finding| base_of(finding).is_none_or(|base| desired.differs_from(base)));
     let unsynced = present
         .iter()
         .any(|finding| base_of(finding).is_none_or(|base| base.status_id.is_none()));
@@ -122,7 +125,41 @@ fn needs_reading(
         || (spec.status_sync.enabled && unsynced)
         || (moved && pushes)
         || (pushes && closes(present, stored, &spec.status_sync.mapping))
-        || (spec.auto_maintain && stale && !all_closed)
+        || edit_is_due
+}
+
+/// Whether the issue should say something else than what was last written to it.
+fn is_stale(
+    present: &[&SecurityFinding],
+    configuration: &ConfigurationView<'_>,
+    desired: &Desired,
+    stored: Option<&Ticket>,
+) -> bool {
+    let all_closed = stored.is_some_and(|stored| stored.closed.is_some())
+        && present.iter().all(|finding| !is_open(finding.spec.state));
+    let mut bases = present.iter().map(|finding| base_of(finding));
+    configuration.spec.auto_maintain
+        && !all_closed
+        && bases.any(|base| base.is_none_or(|base| desired.differs_from(base)))
+}
+
+/// An issue that need not be read now: all is as it was, or the next edit waits.
+fn unread(present: &[&SecurityFinding], stored: Option<&Ticket>, held: Option<Timestamp>) -> Plan {
+    let key = stored
+        .filter(|stored| !stored.lost)
+        .and_then(|stored| stored.key.as_deref());
+    match (key, held) {
+        (Some(key), Some(due)) => Plan::rest(Verdict::Ready(Reason::InSync, waiting(key, due))).wake(due),
+        // The wish for an edit passed before the edit was due.
+        (Some(key), None) if present.iter().any(|finding| was_waiting(finding)) => {
+            Plan::rest(Verdict::Ready(Reason::InSync, in_step(key)))
+        }
+        _ => Plan::rest(Verdict::Unchanged),
+    }
+}
+
+fn in_step(key: &str) -> String {
+    format!("in step with {key}")
 }
 
 fn has_condition(finding: &SecurityFinding, type_: ConditionType) -> bool {
@@ -168,15 +205,11 @@ fn reconcile_issue(
 
     let all_closed = !present.iter().any(|finding| is_open(finding.spec.state));
     let is_done = status.category == StatusCategory::Done;
-    let base = present.iter().find_map(|finding| base_of(finding));
-    let edit = if is_done && all_closed {
-        None
-    } else if spec.auto_maintain {
-        change(desired, base, issue)
-    } else if base.is_none() {
-        completion(desired, issue)
+    let base = ticket_base(present);
+    let (edit, unresolved) = if is_done && all_closed {
+        (None, false)
     } else {
-        None
+        wanted_edit(seen, spec, desired, base, issue)
     };
     let edit = if is_adopted(seen, issue) {
         edit.and_then(|change| change.to_adopted(issue, base.is_none()))
@@ -186,25 +219,37 @@ fn reconcile_issue(
     // While the findings cannot be written as they are, the content waits; the status follows.
     let unfit = desired.fault.as_ref().filter(|_| !(is_done && all_closed));
     let edit = edit.filter(|_| unfit.is_none());
-    let content_settled = edit.is_none() && unfit.is_none();
     let edit_refused = seen
         .memory
         .refusal
         .as_ref()
         .filter(|one| one.cause == desired.cause && one.retry_at > now);
 
+    let held = held_until(seen, present, spec, now).filter(|_| edit.is_some());
+    let content = Content {
+        base,
+        edit: edit.as_ref(),
+        unfit: unfit.is_some(),
+        edited: last_edit(seen, present),
+        desired,
+        issue,
+    };
     let members = present
         .iter()
         .zip(merges.iter().zip(&states))
-        .map(|(finding, (merge, (state, source)))| MemberPlan {
-            state: *state,
-            source: *source,
-            base: Some(next_base(finding, *merge, push, content_settled, desired, issue, spec)),
+        .map(|(finding, (merge, (state, source)))| {
+            let mut next = next_base(finding, *merge, push, issue, spec);
+            content.note(&mut next, finding, seen, spec);
+            MemberPlan {
+                state: *state,
+                source: *source,
+                base: Some(next),
+            }
         })
         .collect();
     let mut plan = Plan {
         members,
-        ..Plan::rest(Verdict::Ready(Reason::InSync, format!("in step with {}", issue.key)))
+        ..Plan::rest(Verdict::Ready(Reason::InSync, in_step(&issue.key)))
     };
     if is_done && all_closed {
         plan.verdict = Verdict::Ready(Reason::Closed, format!("{} is closed", issue.key));
@@ -213,14 +258,20 @@ fn reconcile_issue(
     }
 
     let reopening = push && is_done && is_open(goal);
-    if let (Some(change), None, false) = (edit, edit_refused, reopening) {
-        plan.steps.push(Step::Edit {
-            id: issue.id.clone(),
-            change: Box::new(change),
-        });
-    } else if let Some(refusal) = edit_refused {
+    if let Some(refusal) = edit_refused {
         plan.verdict = Verdict::from(&refusal.fault);
         plan.wake_at = Some(refusal.retry_at);
+    } else if let (Some(change), false) = (edit, reopening) {
+        let id = issue.id.clone();
+        match (held, change.repair()) {
+            (None, _) if unresolved => return Plan::step(Step::ResolveAssignee, Verdict::Keep),
+            (None, _) => plan.steps.extend(edit_and_read(id, change, push)),
+            (Some(_), Some(repair)) => plan.steps.extend(edit_and_read(id, repair, push)),
+            (Some(due), None) => {
+                plan.verdict = Verdict::Ready(Reason::InSync, waiting(&issue.key, due));
+                plan.wake_at = Some(due);
+            }
+        }
     }
     if push {
         let blocked = seen.memory.blocked.as_ref().filter(|blocked| {

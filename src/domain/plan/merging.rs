@@ -3,7 +3,6 @@
 use crate::api::security_finding::{StateSource, SyncBase, Ticket};
 use crate::api::ticket_configuration::{StatusMapping, StatusSync, TicketConfigurationSpec};
 use crate::api::{SecurityFinding, State};
-use crate::domain::content::Desired;
 use crate::domain::identity::Property;
 use crate::domain::state::{category_of, from_jira, is_open, is_satisfied, openness};
 use crate::domain::sync::{IssueSide, Merge, may_pull, may_push, merge, source_of};
@@ -154,8 +153,6 @@ pub(super) fn next_base(
     finding: &SecurityFinding,
     merge: Merge,
     push_pending: bool,
-    content_settled: bool,
-    desired: &Desired,
     issue: &Issue,
     spec: &TicketConfigurationSpec,
 ) -> SyncBase {
@@ -173,11 +170,6 @@ pub(super) fn next_base(
         base.status_id = issue.fields.status.as_ref().map(|status| status.id.clone());
         base.resolution_id = issue.fields.resolution.as_ref().map(|resolution| resolution.id.clone());
         base.pushes = pushes;
-    }
-    if content_settled && spec.auto_maintain || base.fields.is_empty() {
-        base.fields.clone_from(&desired.hashes);
-        base.labels.clone_from(&desired.labels);
-        base.lists.clone_from(&desired.lists);
     }
     base
 }

@@ -6,9 +6,11 @@
 
 mod adoption;
 mod deletion;
+mod editing;
 mod keeping;
 mod merging;
 mod opening;
+mod pace;
 mod preview;
 
 use std::sync::Arc;
@@ -139,6 +141,8 @@ pub enum Step {
         /// Id of the issue.
         id: String,
     },
+    /// Find out whom the wish for an assignee means.
+    ResolveAssignee,
     /// Edit the fields that differ.
     Edit {
         /// Id of the issue.

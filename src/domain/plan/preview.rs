@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use crate::api::preview::{Preview, PreviewAction};
 use crate::api::security_finding::Ticket;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
+use crate::api::update_policy::UpdatePolicy;
 use crate::api::{Reason, SecurityFinding};
 use crate::domain::content::{self, Desired};
 use crate::domain::identity::is_reserved_label;
+use crate::domain::ownership::policy_of;
 use crate::domain::state::{category_key, is_open};
 use crate::domain::sync::{finding_moved, may_push};
 use crate::jira::model::StatusCategory;
@@ -141,17 +143,18 @@ fn changed(present: &[&SecurityFinding], desired: &Desired) -> Vec<String> {
         let field = desired.fields.iter().find(|field| field.id == *id);
         field.map_or_else(|| id.clone(), |field| field.name.clone())
     };
+    let again = |id: &str| policy_of(&desired.policies, id) != UpdatePolicy::CreateOnly;
     let whole = desired
         .hashes
         .iter()
-        .filter(|(id, hash)| base.fields.get(*id) != Some(*hash));
+        .filter(|(id, hash)| base.fields.get(*id) != Some(*hash) && again(id));
     let lists = desired
         .lists
         .iter()
-        .filter(|(id, list)| base.lists.get(*id) != Some(*list));
+        .filter(|(id, list)| base.lists.get(*id) != Some(*list) && again(id));
     let ids = whole.map(|(id, _)| id).chain(lists.map(|(id, _)| id));
     let mut names: Vec<String> = ids.map(name_of).collect();
-    if desired.labels != base.labels {
+    if desired.labels != base.labels && again("labels") {
         names.push("labels".to_owned());
     }
     if names.len() > MAX_NAMED {

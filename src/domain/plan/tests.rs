@@ -14,14 +14,16 @@ use crate::api::{FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
 use crate::domain::content::{Desired, claiming, creation, desired};
 use crate::domain::identity::{PROPERTY, Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, IssueKnowledge, Memory, Refusal};
+use crate::domain::ownership::note_change;
 use crate::domain::plan::*;
 use crate::domain::state::{default_category, is_open};
 use crate::domain::status::{FindingReport, TicketReport, next};
-use crate::jira::ProjectMeta;
 use crate::jira::model::{Issue, IssueTypeMeta, StatusCategory, StatusDetails};
+use crate::jira::{Assignable, ProjectMeta};
 
 mod adoption;
 mod groups;
+mod pace;
 mod unfit;
 
 const INSTANCE: &str = "test";
@@ -52,6 +54,7 @@ struct World {
     now: i64,
     fates: Vec<Fate>,
     writes: usize,
+    edited_at: Vec<i64>,
 }
 
 fn status(category: StatusCategory) -> StatusDetails {
@@ -113,6 +116,7 @@ impl World {
             now: 1_000_000,
             fates,
             writes: 0,
+            edited_at: Vec::new(),
         }
     }
 
@@ -363,8 +367,18 @@ impl World {
                 }
             }
             Step::Read { id } => self.read(id),
+            Step::ResolveAssignee => {
+                let wish = self.desired().hashes["assignee"].clone();
+                self.memory.assignable = Some((wish, Assignable::Account("somebody".into())));
+            }
             Step::Edit { id, change } => {
                 self.writes += 1;
+                let desired = self.desired();
+                note_change(&mut self.memory.sent, &desired, change);
+                if !change.is_repair() {
+                    self.memory.edited = Some(self.now());
+                    self.edited_at.push(self.now);
+                }
                 change.apply_to(self.issue_mut(id));
                 self.read(id);
             }
@@ -435,8 +449,7 @@ impl World {
         for (at, status) in statuses.into_iter().enumerate() {
             self.change(at, |finding| finding.status = Some(status));
         }
-        self.memory.settled = None;
-        self.memory.found = None;
+        self.memory.note_stored();
         if matches!(plan.verdict, Verdict::Ready(..) | Verdict::Unchanged) {
             self.memory = Memory::default();
         }

@@ -1,0 +1,517 @@
+//! Who owns what on an open issue (`spec.updatePolicy`), and so what is sent to it.
+//!
+//! Three things are compared, as short hashes: the wish, what was last written (the base), and what is there. Jira may
+//! show a value otherwise than it was sent, and a rule in Jira may answer every edit with one of its own; so that
+//! neither is edited for ever, the base keeps what Jira showed right after a write (`shown`), and what was last put
+//! right (`overwrote`), until the field was seen as it should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::api::security_finding::SyncBase;
+use crate::api::update_policy::{UpdatePolicies, UpdatePolicy};
+use crate::jira::Assignable;
+use crate::jira::model::Issue;
+
+use super::content::{Change, Desired, Entries, hash_of_document, short_hash};
+use super::fields::{Shape, TypedField, has_entry};
+use super::identity::is_reserved_label;
+
+/// Id of the field for the assignee.
+pub const ASSIGNEE: &str = "assignee";
+/// Id of the field for labels.
+const LABELS: &str = "labels";
+/// Fields that an issue may have had before the operator knew it: without a base, what is in them is a person's.
+const MAY_BE_THEIRS: [&str; 4] = ["summary", "description", "priority", ASSIGNEE];
+
+/// A field that this process wrote, until a status tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Hash of the wish.
+    pub wish: String,
+    /// Hash of what was there, where it was put right.
+    pub over: Option<String>,
+}
+
+/// What this process wrote and no status tells of yet, by field.
+pub type SentFields = BTreeMap<String, Sent>;
+
+/// A wish for an assignee, by its hash, and whom it means.
+pub type Resolved = (String, Assignable);
+
+/// The members of `updatePolicy`: name, id of the field, value and default.
+fn table(said: &UpdatePolicies) -> [(&'static str, &'static str, Option<UpdatePolicy>, UpdatePolicy); 13] {
+    use UpdatePolicy::{Always, CreateOnly, UnlessEdited};
+    [
+        ("summary", "summary", said.summary, UnlessEdited),
+        ("description", "description", said.description, Always),
+        ("priority", "priority", said.priority, UnlessEdited),
+        ("assignee", ASSIGNEE, said.assignee, CreateOnly),
+        ("dueDate", "duedate", said.due_date, UnlessEdited),
+        ("labels", LABELS, said.labels, UnlessEdited),
+        ("components", "components", said.components, UnlessEdited),
+        ("fixVersions", "fixVersions", said.fix_versions, UnlessEdited),
+        ("affectsVersions", "versions", said.affects_versions, UnlessEdited),
+        ("parent", "parent", said.parent, UnlessEdited),
+        ("environment", "environment", said.environment, UnlessEdited),
+        ("securityLevel", "security", said.security_level, UnlessEdited),
+        ("custom", "", said.custom, UnlessEdited),
+    ]
+}
+
+/// The policy of a field, by its id. Every id that is not a system field's own is a custom field's.
+pub fn policy_of(policies: &UpdatePolicies, field: &str) -> UpdatePolicy {
+    let rows = table(policies);
+    let row = rows.iter().find(|(_, id, _, _)| *id == field);
+    match row.or(rows.last()) {
+        // Nothing is written on a word that is not understood; the configuration says so.
+        Some((_, _, Some(UpdatePolicy::Unrecognised), _)) | None => UpdatePolicy::CreateOnly,
+        Some((_, _, said, default)) => said.unwrap_or(*default),
+    }
+}
+
+/// Whether a policy has a value this version does not know.
+pub fn has_unrecognised(policies: &UpdatePolicies) -> bool {
+    let is_unknown = |(_, _, said, _): &(_, _, Option<UpdatePolicy>, _)| *said == Some(UpdatePolicy::Unrecognised);
+    table(policies).iter().any(is_unknown)
+}
+
+/// Whether a base tells of content that was written.
+pub fn has_content(base: &SyncBase) -> bool {
+    !(base.fields.is_empty() && base.labels.is_empty())
+}
+
+/// What must be sent so that the issue says what it should; `None` when nothing is. `base` is `None` for an issue that
+/// nothing is known of: a new one, or one found again.
+pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue, sent: &SentFields) -> Option<Change> {
+    let mut change = Change::default();
+    for (id, value, on_create) in whole_fields(desired) {
+        if let Some(over) = to_write(desired, base, issue, sent, id, on_create) {
+            change.fields.insert(id.to_owned(), value);
+            change.overwrites.extend(over.map(|over| (id.to_owned(), over)));
+        }
+    }
+    labels(&mut change, desired, base, issue, sent);
+    lists(&mut change, desired, base, issue, sent);
+    (change != Change::default()).then_some(change)
+}
+
+/// What a new issue still lacks of what its create screen does not take.
+pub fn completion(desired: &Desired, issue: &Issue, sent: &SentFields) -> Option<Change> {
+    let all = change(desired, None, issue, sent)?;
+    let of_later = |id: &String| desired.fields.iter().any(|field| field.id == *id && !field.on_create);
+    let rest = Change {
+        fields: all.fields.into_iter().filter(|(id, _)| of_later(id)).collect(),
+        lists: all.lists.into_iter().filter(|(id, _)| of_later(id)).collect(),
+        ..Change::default()
+    };
+    (rest != Change::default()).then_some(rest)
+}
+
+/// What is to happen to the assignee.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assignment {
+    /// Nothing.
+    Leave,
+    /// Whom the wish means must be found out. With the hash of who is there, if that is put right.
+    Resolve(Option<String>),
+    /// This is to be sent.
+    Set(Value, Option<String>),
+}
+
+/// What is to happen to the assignee, given whom the wish means, if that is known. The hash of a wish stands for it,
+/// so that a ticket in sync need not ask Jira who is meant; `shown` of the base tells the account.
+pub fn assignment(
+    desired: &Desired,
+    base: Option<&SyncBase>,
+    issue: &Issue,
+    sent: &SentFields,
+    resolved: Option<&Resolved>,
+) -> Assignment {
+    let Some(over) = to_write(desired, base, issue, sent, ASSIGNEE, true) else {
+        return Assignment::Leave;
+    };
+    let wish = desired.hashes.get(ASSIGNEE);
+    let Some((_, whom)) = resolved.filter(|(of, _)| Some(of) == wish) else {
+        return Assignment::Resolve(over);
+    };
+    let (account, value) = match whom {
+        Assignable::Refused(_) => return Assignment::Leave,
+        Assignable::Nobody => ("", Value::Null),
+        Assignable::Account(id) => (id.as_str(), json!({ "accountId": id })),
+    };
+    if account == account_of(issue) {
+        Assignment::Leave
+    } else {
+        Assignment::Set(value, over)
+    }
+}
+
+/// Takes note in a base that the issue says what it should, as far as that is ours. `known` is the base of the ticket.
+pub fn settle(
+    base: &mut SyncBase,
+    known: Option<&SyncBase>,
+    desired: &Desired,
+    issue: &Issue,
+    sent: &SentFields,
+    resolved: Option<&Resolved>,
+) {
+    let none = SyncBase::default();
+    let before = known.unwrap_or(&none);
+    let (fields, labels, lists) = agreed(desired, known);
+    let (mut shown, mut overwrote) = (BTreeMap::new(), BTreeMap::new());
+    for (id, wish) in &fields {
+        let Some(there) = actual(desired, issue, id) else {
+            continue;
+        };
+        let now = sent.get(id).filter(|one| one.wish == *wish);
+        let dealt_with = now.is_some() || (id == ASSIGNEE && resolved.is_some_and(|(of, _)| of == wish));
+        let form = if dealt_with {
+            (there != *wish).then(|| there.clone())
+        } else {
+            before.shown.get(id).cloned()
+        };
+        let is_right = there == *wish || form.as_ref() == Some(&there);
+        let over = match now {
+            Some(now) => now.over.clone(),
+            None => before.overwrote.get(id).filter(|_| !is_right).cloned(),
+        };
+        shown.extend(form.map(|form| (id.clone(), form)));
+        overwrote.extend(over.map(|over| (id.clone(), over)));
+    }
+    let of_labels = [(LABELS.to_owned(), desired.labels.clone())];
+    for (id, wanted) in desired.lists.clone().into_iter().chain(of_labels) {
+        let over = match sent.get(&id).filter(|one| one.wish == hash_of_list(&wanted)) {
+            Some(now) => now.over.clone(),
+            None if missing(issue, &id, &wanted).is_empty() => None,
+            None => before.overwrote.get(&id).cloned(),
+        };
+        overwrote.extend(over.map(|over| (id, over)));
+    }
+    (base.fields, base.labels, base.lists) = (fields, labels, lists);
+    (base.shown, base.overwrote) = (shown, overwrote);
+}
+
+/// Takes note in a base that something is to be put right later: it counts as not written.
+pub fn postpone(base: &mut SyncBase, change: &Change) {
+    for id in change.overwrites.keys() {
+        base.fields.remove(id);
+        if id == LABELS {
+            base.labels.retain(|label| !change.add_labels.contains(label));
+        }
+        if let (Some(ours), Some(entries)) = (base.lists.get_mut(id), change.lists.get(id)) {
+            ours.retain(|entry| !entries.add.contains(entry));
+        }
+    }
+}
+
+/// Whether something differs from what was last written, of what is ever written again.
+pub fn differs(desired: &Desired, base: &SyncBase) -> bool {
+    let (fields, labels, lists) = agreed(desired, Some(base).filter(|base| has_content(base)));
+    fields != base.fields || labels != base.labels || lists != base.lists
+}
+
+/// What is taken note of as sent when an issue was created.
+pub fn sent_by_creation(desired: &Desired) -> SentFields {
+    let mut sent = SentFields::new();
+    let whole = whole_fields(desired).filter(|(_, _, on_create)| *on_create);
+    let assignee = desired.hashes.contains_key(ASSIGNEE).then_some(ASSIGNEE);
+    for id in whole.map(|(id, _, _)| id).chain(assignee) {
+        note_sent(&mut sent, desired, id, None);
+    }
+    if desired.labels_on_screen {
+        note_sent(&mut sent, desired, LABELS, None);
+    }
+    for id in desired.lists.keys().filter(|id| on_create(desired, id)) {
+        note_sent(&mut sent, desired, id, None);
+    }
+    sent
+}
+
+/// Takes note of a change that was sent.
+pub fn note_change(sent: &mut SentFields, desired: &Desired, change: &Change) {
+    if change.is_repair() {
+        return;
+    }
+    let labels = (!change.add_labels.is_empty() || !change.remove_labels.is_empty()).then_some(LABELS);
+    let lists = change.lists.keys().map(String::as_str);
+    let ids: BTreeSet<&str> = change
+        .fields
+        .keys()
+        .map(String::as_str)
+        .chain(labels)
+        .chain(lists)
+        .collect();
+    for id in ids {
+        note_sent(sent, desired, id, change.overwrites.get(id).cloned());
+    }
+}
+
+fn note_sent(sent: &mut SentFields, desired: &Desired, id: &str, over: Option<String>) {
+    let wish = match desired.hashes.get(id) {
+        Some(hash) => hash.clone(),
+        None if id == LABELS => hash_of_list(&desired.labels),
+        None => hash_of_list(desired.lists.get(id).map_or(&[], Vec::as_slice)),
+    };
+    sent.insert(id.to_owned(), Sent { wish, over });
+}
+
+/// The fields that are written whole: id, value, and whether the creation takes them.
+fn whole_fields(desired: &Desired) -> impl Iterator<Item = (&str, Value, bool)> {
+    let priority = desired
+        .priority
+        .iter()
+        .map(|id| ("priority", json!({ "id": id }), true));
+    let typed = desired.fields.iter().filter(|field| field.shape != Shape::SharedList);
+    [
+        ("summary", json!(desired.summary), true),
+        ("description", desired.description.clone(), true),
+    ]
+    .into_iter()
+    .chain(priority)
+    .chain(typed.map(|field| (field.id.as_str(), field.value.clone(), field.on_create)))
+}
+
+/// Whether a whole field is written now: `None` if not, else the hash of what is put right, if that is the reason.
+fn to_write(
+    desired: &Desired,
+    base: Option<&SyncBase>,
+    issue: &Issue,
+    sent: &SentFields,
+    id: &str,
+    on_create: bool,
+) -> Option<Option<String>> {
+    let wish = desired.hashes.get(id)?;
+    let there = actual(desired, issue, id);
+    if there.as_ref() == Some(wish) || sent.get(id).is_some_and(|one| one.wish == *wish) {
+        return None;
+    }
+    let last = base.and_then(|base| base.fields.get(id));
+    if last.is_none() && desired.fields.iter().any(|field| field.id == id && field.nothing) {
+        // What is to be empty is emptied only where we filled it.
+        return None;
+    }
+    let shown = base.and_then(|base| base.shown.get(id));
+    let write = Some(None);
+    match policy_of(&desired.policies, id) {
+        UpdatePolicy::Always => {
+            let back = base.is_some() && last.is_none_or(|last| last == wish);
+            match there {
+                // A field that was not read is sent once, so that Jira tells what is wrong with it.
+                None if last == Some(wish) => None,
+                Some(there) if back => {
+                    let overwrote = base.and_then(|base| base.overwrote.get(id));
+                    (Some(&there) != shown && Some(&there) != overwrote).then_some(Some(there))
+                }
+                _ => write,
+            }
+        }
+        UpdatePolicy::UnlessEdited => {
+            let theirs = match (last, &there) {
+                (Some(last), Some(there)) => !wrote(desired, issue, id, last) && shown != Some(there),
+                (None, Some(_)) => MAY_BE_THEIRS.contains(&id) && !is_empty(issue, id),
+                (_, None) => false,
+            };
+            if last != Some(wish) && !theirs { write } else { None }
+        }
+        UpdatePolicy::CreateOnly | UpdatePolicy::Unrecognised => {
+            let fresh = sent.contains_key("summary");
+            let lacks = base.is_none() && !on_create && (fresh || is_empty(issue, id));
+            if lacks { write } else { None }
+        }
+    }
+}
+
+/// The hash of what an issue has in a field; `None` where it was not read.
+fn actual(desired: &Desired, issue: &Issue, id: &str) -> Option<String> {
+    let fields = &issue.fields;
+    match id {
+        "summary" => Some(short_hash(fields.summary.as_deref().unwrap_or_default().as_bytes())),
+        "description" => Some(hash_of_document(fields.description.as_ref().unwrap_or(&Value::Null))),
+        "priority" => {
+            let priority = fields.priority.as_ref().map_or("", |priority| priority.id.as_str());
+            Some(short_hash(priority.as_bytes()))
+        }
+        ASSIGNEE => Some(short_hash(account_of(issue).as_bytes())),
+        _ => {
+            let typed: &TypedField = desired.fields.iter().find(|field| field.id == id)?;
+            fields.other.get(id).map(|value| typed.hash_of(value))
+        }
+    }
+}
+
+/// Whether what an issue has in a field is what was written last, of which only the hash is remembered.
+fn wrote(desired: &Desired, issue: &Issue, id: &str, last: &str) -> bool {
+    let typed = desired.fields.iter().find(|field| field.id == id);
+    match typed.zip(issue.fields.other.get(id)) {
+        Some((typed, there)) => typed.wrote(there, last),
+        None => actual(desired, issue, id).as_deref() == Some(last),
+    }
+}
+
+fn is_empty(issue: &Issue, id: &str) -> bool {
+    let nothing = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(_) => false,
+    };
+    match id {
+        "summary" => issue.fields.summary.as_deref().unwrap_or_default().is_empty(),
+        "description" => nothing(issue.fields.description.as_ref()),
+        "priority" => issue.fields.priority.is_none(),
+        ASSIGNEE => issue.fields.assignee.is_none(),
+        _ => nothing(issue.fields.other.get(id)),
+    }
+}
+
+fn account_of(issue: &Issue) -> &str {
+    let assignee = issue.fields.assignee.as_ref();
+    assignee.map_or("", |user| user.account_id.as_str())
+}
+
+fn on_create(desired: &Desired, id: &str) -> bool {
+    desired.fields.iter().any(|field| field.id == id && field.on_create)
+}
+
+/// Labels: ours come and go one by one, and the operator's own two are put back whatever the policy.
+fn labels(change: &mut Change, desired: &Desired, base: Option<&SyncBase>, issue: &Issue, sent: &SentFields) {
+    let none = Vec::new();
+    let before = base.map_or(&none, |base| &base.labels);
+    let ours: Vec<String> = desired
+        .labels
+        .iter()
+        .filter(|one| !is_reserved_label(one))
+        .cloned()
+        .collect();
+    let list = List {
+        id: LABELS,
+        wanted: &ours,
+        before,
+        on_create: desired.labels_on_screen,
+    };
+    if sent
+        .get(LABELS)
+        .is_some_and(|one| one.wish == hash_of_list(&desired.labels))
+    {
+        return;
+    }
+    let (mut entries, over) = list.entries(desired, base, issue);
+    entries.remove.retain(|label| !desired.labels.contains(label));
+    let missing = missing(issue, LABELS, &desired.labels);
+    let add = missing
+        .into_iter()
+        .filter(|label| is_reserved_label(label) || entries.add.contains(label));
+    change.add_labels = add.collect();
+    change.remove_labels = entries.remove;
+    change.overwrites.extend(over.map(|over| (LABELS.to_owned(), over)));
+}
+
+/// Lists that people add to as well.
+fn lists(change: &mut Change, desired: &Desired, base: Option<&SyncBase>, issue: &Issue, sent: &SentFields) {
+    let none = BTreeMap::new();
+    let before = base.map_or(&none, |base| &base.lists);
+    let ids: BTreeSet<&String> = desired.lists.keys().chain(before.keys()).collect();
+    for id in ids {
+        let ours = |lists: &BTreeMap<String, Vec<String>>| lists.get(id).cloned().unwrap_or_default();
+        let (wanted, before) = (ours(&desired.lists), ours(before));
+        if sent.get(id).is_some_and(|one| one.wish == hash_of_list(&wanted)) {
+            continue;
+        }
+        let list = List {
+            id,
+            wanted: &wanted,
+            before: &before,
+            on_create: on_create(desired, id),
+        };
+        let (entries, over) = list.entries(desired, base, issue);
+        if entries != Entries::default() {
+            change.lists.insert(id.clone(), entries);
+            change.overwrites.extend(over.map(|over| (id.clone(), over)));
+        }
+    }
+}
+
+/// One list that people add to as well.
+struct List<'a> {
+    id: &'a str,
+    /// What should be there of ours.
+    wanted: &'a [String],
+    /// What was ours when it was last written.
+    before: &'a [String],
+    on_create: bool,
+}
+
+impl List<'_> {
+    /// Entries to add and to take away; of those that are put right, the hash of what is missing.
+    fn entries(&self, desired: &Desired, base: Option<&SyncBase>, issue: &Issue) -> (Entries, Option<String>) {
+        let policy = policy_of(&desired.policies, self.id);
+        let create_only = policy == UpdatePolicy::CreateOnly;
+        if create_only && (base.is_some() || self.on_create) {
+            return (Entries::default(), None);
+        }
+        let mut add = missing(issue, self.id, self.wanted);
+        let over = hash_of_list(&add);
+        let overwrote = base.and_then(|base| base.overwrote.get(self.id));
+        let always = policy == UpdatePolicy::Always && base.is_some();
+        if !always || overwrote == Some(&over) {
+            // One of ours that is not new was taken away by a person.
+            add.retain(|entry| !self.before.contains(entry));
+        }
+        let gone = self.before.iter().filter(|entry| !self.wanted.contains(entry));
+        let remove = gone.filter(|entry| is_there(issue, self.id, entry)).cloned().collect();
+        let over = (always && !add.is_empty()).then_some(over);
+        (Entries { add, remove }, over)
+    }
+}
+
+fn is_there(issue: &Issue, id: &str, entry: &String) -> bool {
+    if id == LABELS {
+        return issue.fields.labels.contains(entry);
+    }
+    issue.fields.other.get(id).is_some_and(|list| has_entry(list, entry))
+}
+
+fn missing(issue: &Issue, id: &str, wanted: &[String]) -> Vec<String> {
+    wanted
+        .iter()
+        .filter(|entry| !is_there(issue, id, entry))
+        .cloned()
+        .collect()
+}
+
+fn hash_of_list(entries: &[String]) -> String {
+    short_hash(format!("{entries:?}").as_bytes())
+}
+
+type Agreed = (BTreeMap<String, String>, Vec<String>, BTreeMap<String, Vec<String>>);
+
+/// Fields, labels and lists of a base once the issue says what it should. What is written only once stays as it was
+/// then.
+fn agreed(desired: &Desired, known: Option<&SyncBase>) -> Agreed {
+    let once = |id: &str| policy_of(&desired.policies, id) == UpdatePolicy::CreateOnly;
+    let Some(known) = known else {
+        return (desired.hashes.clone(), desired.labels.clone(), desired.lists.clone());
+    };
+    let fields = desired.hashes.iter().filter_map(|(id, wish)| {
+        let value = if once(id) { known.fields.get(id)? } else { wish };
+        Some((id.clone(), value.clone()))
+    });
+    let lists = desired.lists.iter().filter_map(|(id, wanted)| {
+        let entries = if once(id) { known.lists.get(id)? } else { wanted };
+        Some((id.clone(), entries.clone()))
+    });
+    let labels = if once(LABELS) {
+        let ours = desired.labels.iter().filter(|label| is_reserved_label(label));
+        let theirs = known.labels.iter().filter(|label| !is_reserved_label(label));
+        let all: BTreeSet<String> = ours.chain(theirs).cloned().collect();
+        all.into_iter().collect()
+    } else {
+        desired.labels.clone()
+    };
+    (fields.collect(), labels, lists.collect())
+}
+
+#[cfg(test)]
+mod tests;
