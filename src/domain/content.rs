@@ -376,7 +376,10 @@ pub fn creation(
         fields.insert(field.id.clone(), field.value.clone());
     }
     // A new issue stands for an active finding; what differs from that is pushed afterwards.
-    let property = Property::new(instance, key, incarnation, Some(State::Active));
+    let property = Property {
+        written: ownership::written_by_creation(desired),
+        ..Property::new(instance, key, incarnation, Some(State::Active))
+    };
     CreateIssue {
         fields,
         properties: vec![property_entry(&property)],

@@ -5,6 +5,8 @@
 //! in clear. The **record** is written onto the findings before an issue is created, so that whoever comes after a
 //! crash knows that a creation may have happened.
 
+use std::collections::BTreeMap;
+
 use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -101,6 +103,10 @@ pub struct Property {
     /// How often a state was pushed; tells whether a stored merge base is older than the last push.
     #[serde(default)]
     pub pushes: u32,
+    /// Short hashes of the values that were written last, by field. It goes along with each edit, so that a value is
+    /// known as ours though the process died before a finding knew of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, String>,
     /// The issue existed before and became the ticket because a finding named it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
@@ -117,6 +123,7 @@ impl Property {
             incarnation,
             state,
             pushes: 0,
+            written: BTreeMap::new(),
             adopted: false,
         }
     }
@@ -238,8 +245,6 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn key(group: &[&str]) -> TicketKey {

@@ -16,7 +16,7 @@ use crate::jira::model::Issue;
 
 use super::content::{Change, Desired, Entries, hash_of_document, short_hash};
 use super::fields::{Shape, TypedField, has_entry};
-use super::identity::is_reserved_label;
+use super::identity::{Property, is_reserved_label};
 
 /// Id of the field for the assignee.
 pub const ASSIGNEE: &str = "assignee";
@@ -229,6 +229,28 @@ pub fn sent_by_creation(desired: &Desired) -> SentFields {
     sent
 }
 
+/// The issue's property with what a change writes; `None` where it writes no whole field, or the property is gone.
+pub fn written(desired: &Desired, issue: &Issue, change: &Change) -> Option<Property> {
+    let mut property = Property::of(issue)?;
+    let mut after = issue.clone();
+    change.apply_to(&mut after);
+    let now = change
+        .fields
+        .keys()
+        .filter_map(|id| Some((id.clone(), actual(desired, &after, id)?)));
+    property.written.extend(now);
+    property.written.retain(|id, _| desired.hashes.contains_key(id));
+    (!change.fields.is_empty()).then_some(property)
+}
+
+/// The hashes of what a creation writes.
+pub fn written_by_creation(desired: &Desired) -> BTreeMap<String, String> {
+    let whole = whole_fields(desired).filter(|(_, _, on_create)| *on_create);
+    whole
+        .filter_map(|(id, _, _)| Some((id.to_owned(), desired.hashes.get(id)?.clone())))
+        .collect()
+}
+
 /// Takes note of a change that was sent.
 pub fn note_change(sent: &mut SentFields, desired: &Desired, change: &Change) {
     if change.is_repair() {
@@ -309,8 +331,12 @@ fn to_write(
         }
         UpdatePolicy::UnlessEdited => {
             let theirs = match (last, &there) {
-                (Some(last), Some(there)) => !wrote(desired, issue, id, last) && shown != Some(there),
-                (None, Some(_)) => MAY_BE_THEIRS.contains(&id) && !is_empty(issue, id),
+                (Some(last), Some(there)) => {
+                    !wrote(desired, issue, id, last) && shown != Some(there) && !was_written(desired, issue, id)
+                }
+                (None, Some(_)) => {
+                    MAY_BE_THEIRS.contains(&id) && !is_empty(issue, id) && !was_written(desired, issue, id)
+                }
                 (_, None) => false,
             };
             if last != Some(wish) && !theirs { write } else { None }
@@ -348,6 +374,14 @@ fn wrote(desired: &Desired, issue: &Issue, id: &str, last: &str) -> bool {
         Some((typed, there)) => typed.wrote(there, last),
         None => actual(desired, issue, id).as_deref() == Some(last),
     }
+}
+
+/// Whether what an issue has in a field is what its property says that was written last. A finding may not know of it:
+/// the process died, or the finding was restored.
+fn was_written(desired: &Desired, issue: &Issue, id: &str) -> bool {
+    let property = Property::of(issue).unwrap_or_default();
+    let last = property.written.get(id);
+    last.is_some_and(|last| wrote(desired, issue, id, last))
 }
 
 fn is_empty(issue: &Issue, id: &str) -> bool {

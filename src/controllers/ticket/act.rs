@@ -106,7 +106,14 @@ impl Tickets {
         id: &str,
         change: &Change,
     ) -> Result<(), JiraError> {
-        match connection.gateway.client().edit_issue(id, &change.edit()).await {
+        let mut body = change.edit();
+        let property = memory
+            .issue
+            .present()
+            .zip(world.desired())
+            .and_then(|(issue, desired)| ownership::written(desired, issue, change));
+        body.properties.extend(property.as_ref().map(content::property_entry));
+        match connection.gateway.client().edit_issue(id, &body).await {
             Ok(()) => {}
             Err(error) => {
                 let resolved = memory.assignable.clone().zip(world.resolved.as_ref());
@@ -126,6 +133,8 @@ impl Tickets {
         }
         if let IssueKnowledge::Present(issue) = &mut memory.issue {
             change.apply_to(issue);
+            let entry = property.as_ref().map(content::property_entry);
+            issue.properties.extend(entry.map(|entry| (entry.key, entry.value)));
         }
         if let Some(desired) = world.desired() {
             ownership::note_change(&mut memory.sent, desired, change);
@@ -452,6 +461,7 @@ impl Tickets {
         let property = content::property_entry(&Property {
             pushes,
             adopted,
+            written: before.written,
             ..known
         });
         match client.transition(id, &transition, &fields, &[property]).await {

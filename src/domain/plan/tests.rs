@@ -14,7 +14,7 @@ use crate::api::{FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
 use crate::domain::content::{Desired, claiming, creation, desired};
 use crate::domain::identity::{PROPERTY, Property, Record, TicketKey, claim};
 use crate::domain::memory::{Attempt, IssueKnowledge, Memory, Refusal};
-use crate::domain::ownership::note_change;
+use crate::domain::ownership::{note_change, written};
 use crate::domain::plan::*;
 use crate::domain::state::{default_category, is_open};
 use crate::domain::status::{FindingReport, TicketReport, next};
@@ -379,7 +379,12 @@ impl World {
                     self.memory.edited = Some(self.now());
                     self.edited_at.push(self.now);
                 }
+                let property = written(&desired, self.issue_mut(id), change);
                 change.apply_to(self.issue_mut(id));
+                if let Some(property) = property {
+                    let value = serde_json::to_value(property).unwrap();
+                    self.issue_mut(id).properties.insert(PROPERTY.into(), value);
+                }
                 self.read(id);
             }
             Step::Transition { id, goal } => {
