@@ -87,10 +87,12 @@ pub fn has_content(base: &SyncBase) -> bool {
 pub fn change(desired: &Desired, base: Option<&SyncBase>, issue: &Issue, sent: &SentFields) -> Option<Change> {
     let mut change = Change::default();
     for (id, value, on_create) in whole_fields(desired) {
-        if let Some(over) = to_write(desired, base, issue, sent, id, on_create) {
-            change.fields.insert(id.to_owned(), value);
-            change.overwrites.extend(over.map(|over| (id.to_owned(), over)));
+        match to_write(desired, base, issue, sent, id, on_create) {
+            Writing::No => continue,
+            Writing::Wish => {}
+            Writing::Right(over) => drop(change.overwrites.insert(id.to_owned(), over)),
         }
+        change.fields.insert(id.to_owned(), value);
     }
     labels(&mut change, desired, base, issue, sent);
     lists(&mut change, desired, base, issue, sent);
@@ -129,8 +131,10 @@ pub fn assignment(
     sent: &SentFields,
     resolved: Option<&Resolved>,
 ) -> Assignment {
-    let Some(over) = to_write(desired, base, issue, sent, ASSIGNEE, true) else {
-        return Assignment::Leave;
+    let over = match to_write(desired, base, issue, sent, ASSIGNEE, true) {
+        Writing::No => return Assignment::Leave,
+        Writing::Wish => None,
+        Writing::Right(over) => Some(over),
     };
     let wish = desired.hashes.get(ASSIGNEE);
     let Some((_, whom)) = resolved.filter(|(of, _)| Some(of) == wish) else {
@@ -295,7 +299,17 @@ fn whole_fields(desired: &Desired) -> impl Iterator<Item = (&str, Value, bool)> 
     .chain(typed.map(|field| (field.id.as_str(), field.value.clone(), field.on_create)))
 }
 
-/// Whether a whole field is written now: `None` if not, else the hash of what is put right, if that is the reason.
+/// Whether a whole field is written now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Writing {
+    /// It is not.
+    No,
+    /// It is, as the wish moved.
+    Wish,
+    /// It is put right; with the hash of what is there.
+    Right(String),
+}
+
 fn to_write(
     desired: &Desired,
     base: Option<&SyncBase>,
@@ -303,30 +317,36 @@ fn to_write(
     sent: &SentFields,
     id: &str,
     on_create: bool,
-) -> Option<Option<String>> {
-    let wish = desired.hashes.get(id)?;
+) -> Writing {
+    let Some(wish) = desired.hashes.get(id) else {
+        return Writing::No;
+    };
     let there = actual(desired, issue, id);
     if there.as_ref() == Some(wish) || sent.get(id).is_some_and(|one| one.wish == *wish) {
-        return None;
+        return Writing::No;
     }
     let last = base.and_then(|base| base.fields.get(id));
     if last.is_none() && desired.fields.iter().any(|field| field.id == id && field.nothing) {
         // What is to be empty is emptied only where we filled it.
-        return None;
+        return Writing::No;
     }
     let shown = base.and_then(|base| base.shown.get(id));
-    let write = Some(None);
+    let when = |due: bool| if due { Writing::Wish } else { Writing::No };
     match policy_of(&desired.policies, id) {
         UpdatePolicy::Always => {
             let back = base.is_some() && last.is_none_or(|last| last == wish);
             match there {
                 // A field that was not read is sent once, so that Jira tells what is wrong with it.
-                None if last == Some(wish) => None,
+                None if last == Some(wish) => Writing::No,
                 Some(there) if back => {
                     let overwrote = base.and_then(|base| base.overwrote.get(id));
-                    (Some(&there) != shown && Some(&there) != overwrote).then_some(Some(there))
+                    if Some(&there) == shown || Some(&there) == overwrote {
+                        Writing::No
+                    } else {
+                        Writing::Right(there)
+                    }
                 }
-                _ => write,
+                _ => Writing::Wish,
             }
         }
         UpdatePolicy::UnlessEdited => {
@@ -339,12 +359,11 @@ fn to_write(
                 }
                 (_, None) => false,
             };
-            if last != Some(wish) && !theirs { write } else { None }
+            when(last != Some(wish) && !theirs)
         }
         UpdatePolicy::CreateOnly | UpdatePolicy::Unrecognised => {
             let fresh = sent.contains_key("summary");
-            let lacks = base.is_none() && !on_create && (fresh || is_empty(issue, id));
-            if lacks { write } else { None }
+            when(base.is_none() && !on_create && (fresh || is_empty(issue, id)))
         }
     }
 }

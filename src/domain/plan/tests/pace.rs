@@ -195,7 +195,7 @@ proptest! {
         for (pause, restart) in changes {
             // Time goes by, with a pass whenever one is due.
             let until = world.now + pause;
-            while let Some(at) = pass(&mut world).wake_at.map(|at| at.as_second()).filter(|at| *at <= until) {
+            while let Some(at) = pass(&mut world).wake_at.map(jiff::Timestamp::as_second).filter(|at| *at <= until) {
                 world.now = at.max(world.now + 1);
             }
             world.now = until;
