@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Test> {
             what_does_not_change_costs_nothing,
         ),
         test("sync::a_restart_costs_nothing_either", a_restart_costs_nothing_either),
+        test("sync::an_edit_is_read_back_once", an_edit_is_read_back_once),
         test("sync::a_mapping_is_followed", a_mapping_is_followed),
         test(
             "sync::switched_off_and_on_again_it_catches_up",
@@ -145,6 +146,32 @@ async fn what_does_not_change_costs_nothing(world: World) -> Outcome {
     let calls = three_polls(&world).await?;
     ensure!(calls.is_empty(), "calls beyond the poll: {calls:?}");
     ensure!(versions(&world).await? == before, "the API server was written to");
+    Ok(())
+}
+
+async fn an_edit_is_read_back_once(world: World) -> Outcome {
+    let _operator = world.operator()?;
+    set_up(&world, "SEC", json!({})).await?;
+    world.finding("f", json!({})).await?;
+    world.in_sync("f").await?;
+    quiet(&world).await?;
+    world.sim.clear_log();
+    world
+        .patch_finding("f", json!({"spec": {"description": "Now it says more."}}))
+        .await?;
+    eventually(DEADLINE, "the issue says so", || async {
+        let issue = world.sim.issues().pop().ok_or("no issue")?;
+        Ok(issue.description.to_string().contains("Now it says more").then_some(()))
+    })
+    .await?;
+    // What the polls show is our own write, whose outcome is known already.
+    three_polls(&world).await?;
+    three_polls(&world).await?;
+    let (edits, reads) = (
+        world.sim.count("PUT", "editIssue"),
+        world.sim.count("POST", "bulkFetchIssues"),
+    );
+    ensure!((edits, reads) == (1, 2), "{edits} edits, {reads} reads");
     Ok(())
 }
 

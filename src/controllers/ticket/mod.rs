@@ -95,6 +95,9 @@ pub(crate) struct Tickets {
     claims: Mutex<HashMap<(String, String), Turn>>,
     /// Findings as this process has last written them, until the watch has caught up.
     written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
+    /// By site and issue id: `updated` of issues as they were last handled. What a search shows as not newer is not read
+    /// again.
+    known: Mutex<HashMap<(String, String), Timestamp>>,
     /// Namespaces, or the whole cluster, whose findings have not been listed yet.
     unlisted: Mutex<BTreeSet<Option<String>>>,
     /// Tickets that were to be looked at before all their findings were listed.
@@ -116,6 +119,7 @@ pub async fn run(context: Context, shutdown: Shutdown) {
         released: Mutex::default(),
         claims: Mutex::default(),
         written: Mutex::default(),
+        known: Mutex::default(),
         unlisted: Mutex::default(),
         held: Mutex::default(),
     });

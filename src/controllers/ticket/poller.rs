@@ -97,8 +97,6 @@ struct Poll {
     cursor: Option<Timestamp>,
     stored_cursor: Option<Timestamp>,
     stored_at: Option<Instant>,
-    /// `updated` of each issue as it was last handled, for issues within the window.
-    known: HashMap<String, Timestamp>,
     next_sweep: Option<Instant>,
 }
 
@@ -173,24 +171,23 @@ impl Poll {
             ..SearchRequest::default()
         };
         let found = connection.gateway.client().search_all(&request, MAX_IDS).await?;
-        let changed: Vec<String> = found
+        let (known, changed): (Vec<&Issue>, Vec<&Issue>) = found
             .issues
             .iter()
-            .filter(|issue| issue.fields.updated.is_none() || self.known.get(&issue.id).copied() < issue.fields.updated)
-            .map(|issue| issue.id.clone())
-            .collect();
-        let horizon = earlier(now, window * 2);
+            .partition(|issue| tickets.knows(&connection.cloud_id, issue));
+        let changed: Vec<String> = changed.into_iter().map(|issue| issue.id.clone()).collect();
         if !changed.is_empty() {
             let read = connection.gateway.read_issues(changed.clone()).await?;
             for (id, issue) in read {
-                if let Some(updated) = issue.as_ref().and_then(|issue| issue.fields.updated) {
-                    self.known.insert(id.clone(), updated);
-                    self.cursor = self.cursor.max(Some(updated));
+                if let Some(issue) = &issue {
+                    tickets.note_known(&connection.cloud_id, issue);
+                    self.cursor = self.cursor.max(issue.fields.updated);
                 }
                 tickets.deliver(connection, &id, issue);
             }
         }
-        self.known.retain(|_, updated| *updated >= horizon);
+        let handled = known.iter().filter_map(|issue| issue.fields.updated).max();
+        self.cursor = self.cursor.max(handled);
         Ok(changed.len())
     }
 
@@ -218,6 +215,26 @@ impl Poll {
 }
 
 impl Tickets {
+    /// Whether an issue that a search shows was handled as it is: read by a pass, also after a write of our own, or
+    /// handed to one.
+    fn knows(&self, site: &str, issue: &Issue) -> bool {
+        let known = lock(&self.known);
+        let handled = known.get(&(site.to_owned(), issue.id.clone()));
+        issue
+            .fields
+            .updated
+            .is_some_and(|updated| handled.is_some_and(|handled| *handled >= updated))
+    }
+
+    /// Takes note that an issue is handled as it was read.
+    pub(super) fn note_known(&self, site: &str, issue: &Issue) {
+        if let Some(updated) = issue.fields.updated {
+            let mut known = lock(&self.known);
+            let handled = known.entry((site.to_owned(), issue.id.clone())).or_insert(updated);
+            *handled = updated.max(*handled);
+        }
+    }
+
     /// Hands an issue that was read, or found to be gone, to the pass of its ticket.
     fn deliver(&self, connection: &Connection, id: &str, issue: Option<Issue>) {
         let ticket = lock(&self.index).ticket_of_issue(&connection.cloud_id, id).cloned();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
@@ -30,6 +30,9 @@ use super::{Tickets, lock};
 
 /// How often the id of a new issue is written in one pass; about twenty seconds.
 const MUST_ATTEMPTS: usize = 10;
+
+/// How long it is remembered that an issue was handled; what is older than that no search of a poll that works shows.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What became of a status write.
 enum Written {
@@ -65,6 +68,9 @@ impl Tickets {
                 // Somebody was just found, and is assigned.
                 && !matches!(memory.assignable, Some((_, Assignable::Account(_)))),
         };
+        if let (Some(connection), Some(issue)) = (connection, memory.issue.present()) {
+            self.note_known(&connection.cloud_id, issue);
+        }
         let new_issue = memory.found.is_some();
         let mut plans = plan.members.iter();
         let mut stored = true;
@@ -277,6 +283,8 @@ impl Tickets {
         let index = lock(&self.index);
         lock(&self.written).retain(|key, _| index.get(key).is_some());
         drop(index);
+        let long_ago = self.clock.now().checked_sub(KNOWN_FOR).unwrap_or(Timestamp::MIN);
+        lock(&self.known).retain(|_, updated| *updated >= long_ago);
         lock(&self.released).retain(|_, (_, at)| at.elapsed() < keep);
     }
 }
