@@ -4,7 +4,7 @@
 //! a hint (trap T4): it lags and flickers, so its window overlaps, and what it names is read by id before anything is
 //! believed. Issues whose `updated` is known already are not read again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,31 +44,43 @@ const MAX_IDS: usize = 100_000;
 pub(super) async fn run(tickets: Arc<Tickets>) {
     // Before the findings are listed, nobody knows whose an issue is.
     tickets.context.readiness.wait(readiness::FINDINGS).await;
-    let mut polls: HashMap<ObjectKey, Poll> = HashMap::new();
+    let mut idle: HashMap<ObjectKey, Poll> = HashMap::new();
+    let mut asking: JoinSet<(ObjectKey, Poll)> = JoinSet::new();
+    let mut busy: HashSet<ObjectKey> = HashSet::new();
     loop {
         let wanted = tickets.intervals();
-        polls.retain(|key, _| wanted.contains_key(key));
-        let mut due = JoinSet::new();
-        for (key, interval) in &wanted {
-            let poll = polls.entry(key.clone()).or_default();
-            if poll.next.is_none_or(|next| next <= Instant::now()) {
-                let mut poll = std::mem::take(poll);
-                let (tickets, key, interval) = (Arc::clone(&tickets), key.clone(), *interval);
-                due.spawn(async move {
-                    poll.once(&tickets, &key).await;
-                    poll.next = Some(Instant::now() + interval);
-                    (key, poll)
-                });
+        idle.retain(|key, _| wanted.contains_key(key));
+        for (key, interval) in wanted {
+            if busy.contains(&key) {
+                // A slow site holds up nobody else.
+                continue;
             }
-        }
-        while let Some(done) = due.join_next().await {
-            if let Ok((key, poll)) = done {
-                polls.insert(key, poll);
+            let mut poll = idle.remove(&key).unwrap_or_default();
+            if poll.next.is_some_and(|next| next > Instant::now()) {
+                idle.insert(key, poll);
+                continue;
             }
+            busy.insert(key.clone());
+            let tickets = Arc::clone(&tickets);
+            asking.spawn(async move {
+                poll.once(&tickets, &key).await;
+                poll.next = Some(Instant::now() + interval);
+                (key, poll)
+            });
         }
-        let next = polls.values().filter_map(|poll| poll.next).min();
+        let next = idle.values().filter_map(|poll| poll.next).min();
         let latest = Instant::now() + Duration::from_secs(1);
-        tokio::time::sleep_until(next.map_or(latest, |next| next.min(latest))).await;
+        tokio::select! {
+            Some(done) = asking.join_next() => match done {
+                Ok((key, poll)) => {
+                    busy.remove(&key);
+                    idle.insert(key, poll);
+                }
+                // One that panicked begins anew.
+                Err(_) => busy.clear(),
+            },
+            () = tokio::time::sleep_until(next.map_or(latest, |next| next.min(latest))) => {}
+        }
     }
 }
 
