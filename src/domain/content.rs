@@ -253,6 +253,8 @@ pub fn desired(
     if let Some(wish) = assignee(members, Some(spec)) {
         hashes.insert(ASSIGNEE.to_owned(), hash_of_wish(&wish.into()));
     }
+    let always = ownership::hash_of_policies(&spec.update_policy);
+    hashes.extend(always.map(|hash| (ownership::POLICY.to_owned(), hash)));
     let mut policies = spec.update_policy.clone();
     if stored_ticket(members, key).is_some_and(|ticket| ticket.adopted) {
         policies.description = Some(UpdatePolicy::CreateOnly);

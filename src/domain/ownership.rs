@@ -71,6 +71,22 @@ pub fn policy_of(policies: &UpdatePolicies, field: &str) -> UpdatePolicy {
     }
 }
 
+/// Stands, among the hashes of a wish, for which fields are always ours: when that changes, the issue is looked at again.
+pub const POLICY: &str = "updatePolicy";
+
+/// The hash of which fields are always ours; `None` where it is as by default.
+pub fn hash_of_policies(policies: &UpdatePolicies) -> Option<String> {
+    let rows = table(policies);
+    let said = rows
+        .iter()
+        .filter(|(_, _, said, _)| *said == Some(UpdatePolicy::Always));
+    let names: Vec<&str> = said
+        .map(|(name, ..)| *name)
+        .filter(|name| *name != "description")
+        .collect();
+    (!names.is_empty()).then(|| short_hash(names.join(",").as_bytes()))
+}
+
 /// Whether a policy has a value this version does not know.
 pub fn has_unrecognised(policies: &UpdatePolicies) -> bool {
     let is_unknown = |(_, _, said, _): &(_, _, Option<UpdatePolicy>, _)| *said == Some(UpdatePolicy::Unrecognised);

@@ -224,6 +224,8 @@ async fn an_assignee_follows_the_wish(world: World) -> Outcome {
     issue_is(&world, &key, "is the bot's", is(bot)).await?;
     world.patch_finding("f", wish(person)).await?;
     issue_is(&world, &key, "is the person's", is(person)).await?;
+    // What is seen in the moment after an edit counts as what Jira made of it.
+    has_been_read(&world, &key).await?;
     // A person gives it back; a new wish does not take it away.
     world.sim.human_edit(&key, &json!({"assignee": null}));
     has_been_read(&world, &key).await?;
@@ -233,6 +235,7 @@ async fn an_assignee_follows_the_wish(world: World) -> Outcome {
     ensure!(assignee.is_none(), "{assignee:?}");
     configure(&world, json!({"updatePolicy": {"assignee": "Always"}})).await?;
     issue_is(&world, &key, "is the bot's again", is(bot)).await?;
+    has_been_read(&world, &key).await?;
     world.sim.human_edit(&key, &json!({"assignee": {"accountId": person}}));
     issue_is(&world, &key, "is put back", is(bot)).await?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::api::update_policy::UpdatePolicy;
 use crate::api::{Reason, SecurityFinding};
 use crate::domain::content::{self, Desired};
 use crate::domain::identity::is_reserved_label;
-use crate::domain::ownership::policy_of;
+use crate::domain::ownership::{POLICY, policy_of};
 use crate::domain::state::{category_key, is_open};
 use crate::domain::sync::{finding_moved, may_push};
 use crate::jira::model::StatusCategory;
@@ -143,7 +143,7 @@ fn changed(present: &[&SecurityFinding], desired: &Desired) -> Vec<String> {
         let field = desired.fields.iter().find(|field| field.id == *id);
         field.map_or_else(|| id.clone(), |field| field.name.clone())
     };
-    let again = |id: &str| policy_of(&desired.policies, id) != UpdatePolicy::CreateOnly;
+    let again = |id: &str| id != POLICY && policy_of(&desired.policies, id) != UpdatePolicy::CreateOnly;
     let whole = desired
         .hashes
         .iter()
