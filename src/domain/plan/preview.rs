@@ -85,13 +85,18 @@ fn next_action(
                 format!("would open no ticket: {}", fault.message),
             ),
             Ok(Some(key)) => (PreviewAction::Adopt, format!("would adopt {key}")),
-            Ok(None) => (
-                PreviewAction::Open,
-                format!(
-                    "would open a {} in {}: {}",
-                    spec.issue_type, spec.project_key, desired.summary
-                ),
-            ),
+            Ok(None) => {
+                let (type_, project, summary) = (&spec.issue_type, &spec.project_key, &desired.summary);
+                let of = if present.len() > 1 {
+                    format!(" for {} findings", present.len())
+                } else {
+                    String::new()
+                };
+                (
+                    PreviewAction::Open,
+                    format!("would open a {type_} in {project}{of}: {summary}"),
+                )
+            }
         },
         Some(ticket) => with_issue(present, spec, desired, ticket, any_open),
     }
