@@ -147,10 +147,16 @@ fn assignee_missing(finding: &SecurityFinding, ticket: &TicketReport<'_>) -> Opt
     if let Some(message) = ticket.assignee_missing {
         return Some(message.to_owned());
     }
-    let assigned = ticket
-        .issue
-        .present()
-        .is_some_and(|issue| issue.fields.assignee.is_some());
+    // Somebody who was assigned when that was said does not make it untrue.
+    let before = finding
+        .status
+        .as_ref()
+        .and_then(|status| status.ticket.as_ref()?.assignee.clone());
+    let issue = ticket.issue.present();
+    let now = issue
+        .and_then(|issue| issue.fields.assignee.as_ref())
+        .map(|user| user.display_name.clone());
+    let assigned = now.is_some() && now != before;
     if assigned || !ticket.assignee_wished {
         return None;
     }

@@ -51,7 +51,7 @@ pub(super) fn decide_with_issue(
         IssueKnowledge::Absent => return Plan::rest(lost(stored)),
         IssueKnowledge::Unknown => {
             let stale = is_stale(present, configuration, desired, stored);
-            let held = held_until(seen, present, configuration.spec, now).filter(|_| stale);
+            let held = held_until(seen, present, configuration.spec, desired, now).filter(|_| stale);
             return if needs_reading(seen, present, configuration, stored, stale && held.is_none()) {
                 Plan::step(Step::Read { id: id.to_owned() }, Verdict::Keep)
             } else {
@@ -225,7 +225,7 @@ fn reconcile_issue(
         .as_ref()
         .filter(|one| one.cause == desired.cause && one.retry_at > now);
 
-    let held = held_until(seen, present, spec, now).filter(|_| edit.is_some());
+    let held = held_until(seen, present, spec, desired, now).filter(|_| edit.is_some());
     let content = Content {
         base,
         edit: edit.as_ref(),

@@ -5,9 +5,12 @@ use jiff::Timestamp;
 
 use crate::api::SecurityFinding;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
+use crate::api::update_policy::UpdatePolicy;
+use crate::domain::content::Desired;
 use crate::domain::memory::later;
-use crate::domain::ownership::has_content;
+use crate::domain::ownership::{has_content, policy_of};
 
+use super::editing::ticket_base;
 use super::{Observed, asks_for_a_look, base_of};
 
 /// End of what is told while an edit waits.
@@ -19,10 +22,11 @@ pub(super) fn held_until(
     seen: &Observed<'_>,
     present: &[&SecurityFinding],
     spec: &TicketConfigurationSpec,
+    desired: &Desired,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let due = later(last_edit(seen, present)?, spec.min_update_interval.0);
-    (due > now && !asks_for_a_look(seen.members) && !hurries(present)).then_some(due)
+    (due > now && !asks_for_a_look(seen.members) && !hurries(present) && !is_urgent(present, desired)).then_some(due)
 }
 
 /// When the content was last edited; the completion of a creation does not count.
@@ -45,6 +49,14 @@ fn hurries(present: &[&SecurityFinding]) -> bool {
         }
         None => highest.is_some_and(|highest| finding.spec.severity > highest),
     })
+}
+
+/// Whether what severity decides has moved, also because the most severe finding went.
+fn is_urgent(present: &[&SecurityFinding], desired: &Desired) -> bool {
+    let Some(base) = ticket_base(present) else { return false };
+    let moved = |id: &&str| base.fields.get(*id) != desired.hashes.get(*id);
+    let follows = |id: &&str| policy_of(&desired.policies, id) != UpdatePolicy::CreateOnly;
+    ["priority", "duedate"].iter().any(|id| moved(id) && follows(id))
 }
 
 /// What is told while an edit waits.

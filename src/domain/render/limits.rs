@@ -39,25 +39,22 @@ pub fn fit(document: Doc, max_chars: usize, pointer: Doc) -> Doc {
         Some(room) => (pointer.blocks, room),
         None => (Vec::new(), max_chars.saturating_sub(FRAME)),
     };
-    let mut blocks = shorten_tables(document.blocks, room);
-    if total(&blocks) > room {
-        blocks = blocks
-            .into_iter()
-            .flat_map(|block| cut_block(block, room / 2))
-            .collect();
+    let mut parts = shorten_tables(document.blocks, room);
+    if parts.iter().map(Part::size).sum::<usize>() > room {
+        parts = parts.into_iter().flat_map(|part| part.cut(room / 2)).collect();
     }
     let mut kept = Vec::new();
     let mut left = room;
-    for block in blocks {
-        let size = block_size(&block);
+    for part in parts {
+        let size = part.size();
         if size > left {
             if left >= MIN_PART {
-                kept.extend(cut_block(block, left));
+                kept.extend(part.cut(left).into_iter().flat_map(Part::blocks));
             }
             break;
         }
         left -= size;
-        kept.push(block);
+        kept.extend(part.blocks());
     }
     // A heading with nothing below it.
     while matches!(kept.last(), Some(Block::Heading(..) | Block::Rule)) {
@@ -77,8 +74,43 @@ fn total(blocks: &[Block]) -> usize {
     blocks.iter().map(block_size).sum()
 }
 
+/// A block, and how many rows it lacks if it is a table.
+struct Part {
+    block: Block,
+    missing: usize,
+}
+
+impl Part {
+    fn size(&self) -> usize {
+        block_size(&self.block) + if self.missing > 0 { MORE_ROWS } else { 0 }
+    }
+
+    fn blocks(self) -> impl Iterator<Item = Block> {
+        let line = (self.missing > 0).then(|| more(self.missing, "row"));
+        std::iter::once(self.block).chain(line)
+    }
+
+    /// As much of it as takes at most `room`.
+    fn cut(self, room: usize) -> Vec<Self> {
+        let whole = |block| Self { block, missing: 0 };
+        match self.block {
+            _ if self.size() <= room => vec![self],
+            Block::Table(table) => {
+                let (table, missing) = cut_table(table, room);
+                let missing = missing + self.missing;
+                let part = Self {
+                    block: Block::Table(table),
+                    missing,
+                };
+                if part.size() <= room { vec![part] } else { Vec::new() }
+            }
+            block => cut_block(block, room).into_iter().map(whole).collect(),
+        }
+    }
+}
+
 /// Takes rows from the ends of the longest tables until all fits or no table is long any more.
-fn shorten_tables(blocks: Vec<Block>, room: usize) -> Vec<Block> {
+fn shorten_tables(blocks: Vec<Block>, room: usize) -> Vec<Part> {
     let mut excess = total(&blocks).saturating_sub(room);
     let mut longest: Vec<(usize, usize)> = blocks
         .iter()
@@ -100,18 +132,13 @@ fn shorten_tables(blocks: Vec<Block>, room: usize) -> Vec<Block> {
             excess = excess.saturating_sub(row_size(&table.rows[table.rows.len() - cuts[at]]));
         }
     }
-    let mut result = Vec::with_capacity(blocks.len());
-    for (block, cut) in blocks.into_iter().zip(cuts) {
-        match block {
-            Block::Table(mut table) if cut > 0 => {
-                table.rows.truncate(table.rows.len() - cut);
-                result.push(Block::Table(table));
-                result.push(more(cut, "row"));
-            }
-            block => result.push(block),
+    let parts = blocks.into_iter().zip(cuts).map(|(mut block, missing)| {
+        if let Block::Table(table) = &mut block {
+            table.rows.truncate(table.rows.len() - missing);
         }
-    }
-    result
+        Part { block, missing }
+    });
+    parts.collect()
 }
 
 /// Room for the line that tells how much of a table or list is missing.
@@ -123,7 +150,7 @@ fn more(count: usize, what: &str) -> Block {
 
 fn more_flow(count: usize, what: &str) -> Flow {
     let plural = if count == 1 { "" } else { "s" };
-    Flow::Paragraph(vec![Inline::em(&format!("… {count} more {what}{plural}"))])
+    Flow::Paragraph(vec![Inline::em(&format!("… and {count} more {what}{plural}"))])
 }
 
 /// The block, or as much of it as takes at most `room`.
@@ -137,12 +164,16 @@ fn cut_block(block: Block, room: usize) -> Vec<Block> {
         Block::Flow(flow) => cut_flow(flow, room).into_iter().map(Block::Flow).collect(),
         Block::Quote(content) => vec![Block::Quote(cut_flows(content, room.saturating_sub(40)))],
         Block::Tasks(tasks) => cut_tasks(tasks, room),
-        Block::Table(table) => cut_table(table, room),
+        Block::Table(table) => {
+            let (table, missing) = cut_table(table, room);
+            vec![Block::Table(table), more(missing, "row")]
+        }
     };
     if total(&blocks) <= room { blocks } else { Vec::new() }
 }
 
-fn cut_table(table: Table, room: usize) -> Vec<Block> {
+/// The rows that fit, with room for the line that tells how many are missing.
+fn cut_table(table: Table, room: usize) -> (Table, usize) {
     let mut left = room.saturating_sub(40 + MORE_ROWS);
     let rows = table.rows.len();
     let mut kept: Vec<Vec<Cell>> = Vec::new();
@@ -155,7 +186,7 @@ fn cut_table(table: Table, room: usize) -> Vec<Block> {
         kept.push(row);
     }
     let missing = rows - kept.len();
-    vec![Block::Table(Table { rows: kept }), more(missing, "row")]
+    (Table { rows: kept }, missing)
 }
 
 fn cut_tasks(tasks: Vec<Task>, room: usize) -> Vec<Block> {
@@ -394,7 +425,10 @@ mod tests {
         assert!(cut.size() <= 10_000 && cut.size() > 9_000, "{}", cut.size());
         let shown = words(&cut);
         let kept = shown.lines().filter(|line| line.starts_with("name")).count();
-        assert!(shown.contains(&format!("… {} more rows\nafter", 500 - kept)), "{shown}");
+        assert!(
+            shown.contains(&format!("… and {} more rows\nafter", 500 - kept)),
+            "{shown}"
+        );
         assert!(shown.ends_with("The rest is elsewhere."));
     }
 
