@@ -10,7 +10,7 @@ use clap::Args;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
-use crate::api::{SecurityFinding, Severity, TicketConfiguration};
+use crate::api::{Reason, SecurityFinding, Severity, TicketConfiguration};
 use crate::domain::content::{self, Desired};
 use crate::domain::fields;
 use crate::domain::group::group_of;
@@ -177,8 +177,14 @@ impl Input {
         let findings: Vec<&SecurityFinding> = self.findings.iter().map(AsRef::as_ref).collect();
         let told = fields::told(spec, &values, &findings, &key.group).map_err(|error| error.to_string())?;
         let desired = content::desired(&self.findings, spec, compiled.as_ref(), 0, &project, "preview", &key)
-            .map_err(|fault| fault.message)?
             .with_fields(&fields::untyped(spec, values), &self.findings, &key.group);
+        let broken = desired
+            .fault
+            .as_ref()
+            .filter(|fault| fault.reason == Reason::TemplateInvalid);
+        if let Some(fault) = broken {
+            return Err(fault.message.clone());
+        }
         let assignee = content::assignee(&self.findings, Some(spec)).map(content::assignee_name);
         Ok(Preview {
             project: spec.project_key.clone(),

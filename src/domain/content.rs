@@ -211,11 +211,8 @@ impl Change {
     }
 }
 
-/// What the issue of a ticket should say. Findings that are being deleted count only where no other is left.
-///
-/// # Errors
-///
-/// When the template does not work with these findings.
+/// What the issue of a ticket should say. Findings that are being deleted count only where no other is left. A template
+/// that does not work with these findings, though it compiled, is a fault of them alone.
 pub fn desired(
     members: &[Arc<SecurityFinding>],
     spec: &TicketConfigurationSpec,
@@ -224,18 +221,21 @@ pub fn desired(
     project: &ProjectMeta,
     instance: &str,
     key: &TicketKey,
-) -> Result<Desired, Fault> {
+) -> Desired {
     let shown = shown(members);
-    let rendered = match template {
-        Some(template) => template
-            .render(&shown, &key.group)
-            .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?,
-        None => render::ticket(&shown),
-    };
-    let (priority, fault) = match priority(spec, project, &shown) {
-        Ok(priority) => (priority, None),
-        Err(message) => (None, Some(Fault::lasting(Reason::FieldInvalid, message))),
-    };
+    let mut fault = None;
+    let rendered = template.and_then(|template| match template.render(&shown, &key.group) {
+        Ok(rendered) => Some(rendered),
+        Err(error) => {
+            fault = Some(Fault::lasting(Reason::TemplateInvalid, error.to_string()));
+            None
+        }
+    });
+    let rendered = rendered.unwrap_or_else(|| render::ticket(&shown));
+    let priority = priority(spec, project, &shown).unwrap_or_else(|message| {
+        fault.get_or_insert_with(|| Fault::lasting(Reason::FieldInvalid, message));
+        None
+    });
     let fixed = spec.fields.labels.iter().filter(|label| !is_template(label));
     let wished = shown.iter().flat_map(|finding| &finding.spec.ticket.labels);
     let theirs = fixed.chain(wished).filter(|label| !is_reserved_label(label));
@@ -261,7 +261,7 @@ pub fn desired(
     }
     let named: Vec<_> = shown.iter().map(|finding| &finding.spec.ticket.issue_key).collect();
     let cause = short_hash(format!("{hashes:?}{labels:?}{generation}{project:?}{named:?}").as_bytes());
-    Ok(Desired {
+    Desired {
         summary: rendered.summary,
         description: rendered.description,
         priority: priority.map(|priority| priority.id.clone()),
@@ -274,7 +274,7 @@ pub fn desired(
         policies,
         cause,
         fault,
-    })
+    }
 }
 
 fn hash_of_wish(wish: &AssigneeWish) -> String {

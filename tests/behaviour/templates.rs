@@ -5,12 +5,16 @@ use serde_json::json;
 use support::eventually;
 
 use crate::ensure;
-use crate::world::{DEADLINE, Outcome, Test, World, test};
+use crate::world::{DEADLINE, Outcome, Test, World, state, test};
 
 pub fn tests() -> Vec<Test> {
     vec![
         test("templates::a_preset_and_own_texts_make_the_issue", preset_and_own),
         test("templates::a_wrong_template_is_told_and_stops_no_other", wrong_template),
+        test(
+            "templates::a_template_that_fails_for_one_finding_is_told_there",
+            one_finding,
+        ),
         test("templates::a_config_map_is_found_missed_and_followed", config_map),
     ]
 }
@@ -54,6 +58,36 @@ async fn wrong_template(world: World) -> Outcome {
     world.in_sync("other").await?;
     world.finding("f", json!({"severity": "Critical"})).await?;
     world.finding_tells("f", "ConfigurationNotReady").await?;
+    Ok(())
+}
+
+async fn one_finding(world: World) -> Outcome {
+    let _operator = world.operator()?;
+    world.connection(json!({})).await?;
+    // Nothing tells before this finding comes that it divides by zero.
+    let summary = "{% if finding.title == 'odd' %}{{ 1 // 0 }}{% endif %}{{ finding.title }}";
+    let spec = json!({"template": {"summary": summary}, "minUpdateInterval": "0s"});
+    world.configuration("shop", "SEC", spec).await?;
+    world.finding("odd", json!({"title": "odd"})).await?;
+    world.finding("even", json!({"title": "even"})).await?;
+    let told = world.finding_tells("odd", "TemplateInvalid").await?;
+    ensure!(told.message.contains("template.summary, line 1"), "{}", told.message);
+    world.in_sync("even").await?;
+    world.configuration_tells("shop", "Ready").await?;
+    ensure!(world.sim.issues().len() == 1, "nothing was opened for the odd one");
+    world
+        .patch_finding("odd", json!({"spec": {"title": "no longer"}}))
+        .await?;
+    let key = world.in_sync("odd").await?;
+    // With an issue, the content waits and the status flows.
+    world.patch_finding("odd", json!({"spec": {"title": "odd"}})).await?;
+    world.finding_tells("odd", "TemplateInvalid").await?;
+    world.sim.human_transition(&key, "In Progress");
+    world
+        .finding_is("odd", "follows the board", |finding| state(finding) == "InProgress")
+        .await?;
+    let issue = world.sim.issue(&key).ok_or("gone")?;
+    ensure!(issue.summary == "no longer", "{}", issue.summary);
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub(super) struct World {
     pub findings: Vec<Arc<SecurityFinding>>,
     pub configuration: Option<ConfigurationEntry>,
     pub resolved: Option<Arc<ResolvedConfiguration>>,
-    desired: Option<Result<Desired, Fault>>,
+    desired: Option<Desired>,
     pub connection: Option<Result<Arc<Connection>, Fault>>,
     instance: String,
     dry_run: bool,
@@ -47,7 +47,7 @@ impl World {
             spec: &entry.spec,
             generation: entry.generation,
             state: match (&entry.state, &self.desired) {
-                (Some(Ok(_)), Some(desired)) => Some(desired.clone()),
+                (Some(Ok(_)), Some(desired)) => Some(Ok(desired.clone())),
                 (Some(Err(fault)), _) => Some(Err(fault.clone())),
                 (None | Some(Ok(_)), _) => None,
             },
@@ -74,7 +74,7 @@ impl World {
 
     /// What the issue should say, when that can be told.
     pub(super) fn desired(&self) -> Option<&Desired> {
-        self.desired.as_ref()?.as_ref().ok()
+        self.desired.as_ref()
     }
 
     /// Whether labels can be sent with a creation; yes, where that is not known.
@@ -148,7 +148,7 @@ impl Tickets {
                 instance,
                 key,
             )
-            .map(|desired| desired.with_fields(&resolved.fields, &findings, &key.group))
+            .with_fields(&resolved.fields, &findings, &key.group)
         });
         let connection =
             configuration

@@ -125,7 +125,7 @@ impl World {
     }
 
     fn desired(&self) -> Desired {
-        desired(&self.members, &self.spec, None, 1, &self.project, INSTANCE, &self.key).unwrap()
+        desired(&self.members, &self.spec, None, 1, &self.project, INSTANCE, &self.key)
     }
 
     fn decide(&mut self) -> Plan {
