@@ -58,6 +58,8 @@ struct Members {
     keys: BTreeSet<ObjectKey>,
     /// How many of them are open; they decide whether there is room for another.
     open: usize,
+    /// Issues that findings of the ticket told of; those who told may leave first.
+    issues: BTreeSet<(String, String)>,
 }
 
 /// The index.
@@ -135,6 +137,7 @@ impl Index {
             members.open = members.open + usize::from(takes_room(&finding)) - usize::from(was_open);
             members.keys.insert(key.clone());
             if let Some(issue) = issue_of(&finding) {
+                members.issues.insert(issue.clone());
                 self.issues.insert(issue, ticket.clone());
             }
         }
@@ -202,9 +205,13 @@ impl Index {
             members.open -= usize::from(takes_room(finding));
         }
         if members.keys.is_empty() {
+            let told = std::mem::take(&mut members.issues);
             self.tickets.remove(ticket);
-            if let Some(issue) = issue_of(finding) {
-                self.issues.remove(&issue);
+            for issue in told {
+                // Another ticket may have taken it over.
+                if self.issues.get(&issue) == Some(ticket) {
+                    self.issues.remove(&issue);
+                }
             }
         }
     }
@@ -272,6 +279,23 @@ mod tests {
         assert_eq!(index.retain(|_| true, &listed), [WorkKey::Ticket(ticket("two"))]);
         assert_eq!(index.retain(|key| key.namespace == "other", &HashSet::new()), []);
         assert_eq!(index.tickets().count(), 1);
+    }
+
+    #[test]
+    fn no_issue_is_kept_of_a_ticket_that_is_gone_whoever_left_last() {
+        let mut index = Index::default();
+        let mut told = (*finding("a")).clone();
+        told.status = serde_json::from_value(serde_json::json!({
+            "ticket": {"configuration": "c", "group": ["one"], "site": "s", "id": "1"},
+        }))
+        .unwrap();
+        index.put(Arc::new(told), at("one"));
+        index.put(finding("b"), at("one"));
+        assert_eq!(index.issues_of("s"), ["1"]);
+        for name in ["a", "b"] {
+            index.remove(&ObjectKey::of(finding(name).as_ref()));
+        }
+        assert_eq!(index.issues_of("s"), Vec::<String>::new());
     }
 
     fn placed(room: usize) -> Placement {
