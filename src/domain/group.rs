@@ -85,6 +85,20 @@ pub fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
     }
 }
 
+/// Whether a finding that says of itself that it is of this group is believed. Where namespaces share their tickets, any
+/// of them could say so: the finding must have the values, whatever the configuration groups by now.
+pub fn may_claim(finding: &SecurityFinding, group: &[String]) -> bool {
+    let own = || {
+        let grouping = Grouping {
+            by: group.iter().skip(1).step_by(2).cloned().collect(),
+            max_findings: 1,
+            across_namespaces: true,
+        };
+        *group == group_of(finding, Some(&grouping))
+    };
+    may_hold(finding, group) && (namespace_of(group).is_some() || own())
+}
+
 /// Checks the paths of a grouping.
 ///
 /// # Errors

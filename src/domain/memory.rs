@@ -3,6 +3,7 @@
 //! Nothing here is needed for safety: everything that must survive a crash stands in the findings and in Jira. After a
 //! restart the memory is empty, and a ticket that is in sync needs none.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -113,8 +114,8 @@ pub struct Memory {
     pub found_nothing_at: Option<Timestamp>,
     /// A creation whose outcome is not known.
     pub attempt: Option<Attempt>,
-    /// Nonce of a creation whose outcome this process knows; written into the status by the next report.
-    pub settled: Option<String>,
+    /// Nonces of creations whose outcome this process knows; written into the statuses by the next report.
+    pub settled: BTreeSet<String>,
     /// Incarnation of `found`.
     pub incarnation: Option<u32>,
     /// Keys of other issues with the same identity, once they were looked for.
@@ -153,7 +154,7 @@ impl Memory {
             .attempt
             .as_ref()
             .is_some_and(|attempt| attempt.nonce == record.nonce);
-        if !known && self.settled.as_deref() != Some(record.nonce.as_str()) {
+        if !known && !self.settled.contains(&record.nonce) {
             self.attempt = Some(Attempt {
                 nonce: record.nonce.clone(),
                 first_seen: now,
@@ -211,7 +212,7 @@ impl Memory {
 
     /// Forgets what was kept only until the statuses tell of it.
     pub fn note_stored(&mut self) {
-        self.settled = None;
+        self.settled.clear();
         self.found = None;
         self.sent.clear();
         self.edited = None;

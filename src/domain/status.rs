@@ -1,5 +1,7 @@
 //! The next status of a finding, computed in one place.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -25,8 +27,8 @@ pub struct TicketReport<'a> {
     pub found: Option<&'a (String, String)>,
     /// Which of the issues opened one after the other that one is.
     pub incarnation: Option<u32>,
-    /// Nonce of a creation whose outcome is now known.
-    pub settled: Option<&'a str>,
+    /// Nonces of creations whose outcome is now known.
+    pub settled: &'a BTreeSet<String>,
     /// Atlassian's id of the site the issue is on.
     pub site: Option<&'a str>,
     /// Beginning of links, without trailing slash.
@@ -63,9 +65,8 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
         status.selection = Some(selection.clone());
     }
     if let Some(ticket) = report.ticket {
-        let settled = ticket
-            .settled
-            .filter(|nonce| Record::of(finding).is_some_and(|record| record.nonce == *nonce));
+        let record = Record::of(finding).filter(|record| ticket.settled.contains(&record.nonce));
+        let settled = record.as_ref().map(|record| record.nonce.as_str());
         status.ticket = next_ticket(status.ticket.take(), ticket, settled, now);
     }
     match report.state {
@@ -359,6 +360,7 @@ mod tests {
                 ..Issue::default()
             }))
         };
+        let settled = BTreeSet::from(["n".to_owned()]);
         let mut finding = finding();
         for (key_now, project) in [("SEC-1", "SEC"), ("OPS-9", "OPS")] {
             let issue = issue(key_now);
@@ -367,7 +369,7 @@ mod tests {
                 issue: &issue,
                 found: None,
                 incarnation: Some(1),
-                settled: Some("n"),
+                settled: &settled,
                 site: Some("cloud"),
                 base_url: Some("https://acme.test"),
                 shared: None,

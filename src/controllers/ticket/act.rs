@@ -51,7 +51,7 @@ impl Tickets {
             return true;
         }
         if let Step::Settle { nonce } = step {
-            memory.settled = Some(nonce.clone());
+            memory.settled.insert(nonce.clone());
             memory.attempt = None;
             return true;
         }
@@ -232,7 +232,7 @@ impl Tickets {
             self.believe(key, memory, &found, Some(record.incarnation));
         }
         if memory.found.is_some() {
-            memory.settled = Some(record.nonce.clone());
+            memory.settled.insert(record.nonce.clone());
             memory.attempt = None;
         } else if let Some(attempt) = memory.attempt.as_mut().filter(|attempt| attempt.nonce == record.nonce) {
             attempt.searched = Some(begun);
@@ -281,10 +281,9 @@ impl Tickets {
         if !self.stamp_all(memory, world, &record).await {
             // What is to be created may have changed. The stamps that were made speak of a creation that this process
             // knows was never sent.
-            memory.settled = Some(record.nonce.clone());
+            memory.settled.insert(record.nonce.clone());
             return false;
         }
-        memory.settled = None;
         memory.attempt = Some(Attempt {
             nonce: record.nonce.clone(),
             first_seen: record.time,
@@ -293,7 +292,7 @@ impl Tickets {
         });
         if stamped_at.elapsed() >= settings.send_window {
             tracing::warn!(ticket = %key, "stamping took longer than the send window; the creation is made anew");
-            memory.settled = Some(record.nonce);
+            memory.settled.insert(record.nonce);
             return true;
         }
         let mut body = content::creation(desired, project, &settings.instance_id, key, incarnation);
@@ -306,7 +305,7 @@ impl Tickets {
                 tracing::info!(ticket = %key, issue = %created.key, findings = %names(world), "created an issue");
                 self.context.metrics.tickets_created.inc();
                 connection.gateway.note_key(&created.key);
-                memory.settled = Some(record.nonce);
+                memory.settled.insert(record.nonce);
                 memory.attempt = None;
                 memory.refusal = None;
                 memory.trouble = None;
@@ -321,7 +320,7 @@ impl Tickets {
             }
             Err(error) => {
                 if error.executed() == Executed::No {
-                    memory.settled = Some(record.nonce);
+                    memory.settled.insert(record.nonce);
                     memory.attempt = None;
                     if let (Some((wish, Assignable::Account(_))), Some(why)) = (&assignee, refused_assignee(&error)) {
                         // It was assignable a moment ago; the ticket is worth more than its assignee (T16).

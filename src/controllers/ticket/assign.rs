@@ -144,7 +144,7 @@ pub(super) fn kept(finding: &SecurityFinding, choice: Choice<'_>) -> Option<Tick
     let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
     // Anybody who may write the finding may write its annotations: what they say must fit the finding itself, and the
     // configuration must take it.
-    let fits = |key: &TicketKey| group::may_hold(finding, &key.group) && choice.takes(&key.configuration, namespace);
+    let fits = |key: &TicketKey| group::may_claim(finding, &key.group) && choice.takes(&key.configuration, namespace);
     if let Some(record) = Record::open_on(finding).filter(|record| fits(&record.key())) {
         return Some(record.key());
     }
@@ -275,19 +275,20 @@ mod tests {
             0,
             "a group of another namespace"
         );
-        let elsewhere = |namespace: &str| {
+        let elsewhere = |namespace: &str, asset: &str| {
             let record = json!({
                 "nonce": "1", "time": "2026-11-23T03:00:00Z", "configuration": "shop/c", "slot": 3,
                 "group": ["*", "asset.name", "web"], "incarnation": 1, "label": "l", "project": "SEC", "highest": 1,
             });
             let annotations = json!({crate::api::RECORD_ANNOTATION: record.to_string()});
-            place(&finding(
-                json!({"/metadata": {"name": "f", "namespace": namespace, "annotations": annotations}}),
-            ))
+            let spec = json!({"title": "t", "asset": {"name": asset}});
+            let metadata = json!({"name": "f", "namespace": namespace, "annotations": annotations});
+            place(&finding(json!({"/metadata": metadata, "/spec": spec})))
         };
-        assert_eq!(elsewhere("shop").unwrap().slot, 3);
+        assert_eq!(elsewhere("shop", "web").unwrap().slot, 3);
+        assert_eq!(elsewhere("shop", "api").unwrap().slot, 0, "it is not of that group");
         assert!(
-            elsewhere("other").is_err(),
+            elsewhere("other", "web").is_err(),
             "the configuration takes no findings of that namespace"
         );
     }

@@ -156,7 +156,7 @@ impl Tickets {
         let newest = newer(&finding, lock(&self.written).get(&key));
         let placement = self.placement(&newest, &self.context.configurations.all());
         let mut index = lock(&self.index);
-        let mut assignment = index.settle(&key, placement);
+        let mut assignment = index.settle(&finding, placement);
         if let Some(old) = index.get(&key).filter(|old| old.assignment.place == assignment.place) {
             // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.
             assignment.selection = assignment.selection.or_else(|| old.assignment.selection.clone());
@@ -251,7 +251,7 @@ impl Tickets {
         placed.sort_by(|(key, one, _), (other, two, _)| (created(one), key).cmp(&(created(two), other)));
         let mut touched: Vec<(WorkKey, Lane)> = Vec::new();
         for (key, finding, placement) in placed {
-            let assignment = index.settle(&key, placement);
+            let assignment = index.settle(&finding, placement);
             if index.get(&key).is_some_and(|indexed| indexed.assignment != assignment) {
                 let lane = lane_of(&finding);
                 touched.extend(index.put(finding, assignment).into_iter().map(|key| (key, lane)));

@@ -73,7 +73,7 @@ pub struct Index {
 impl Index {
     /// Chooses the slot of a finding that is to have a ticket of a group: the one it was given before, else the lowest
     /// with room, else a new one.
-    pub fn settle(&self, finding: &ObjectKey, placement: Placement) -> Assignment {
+    pub fn settle(&self, finding: &SecurityFinding, placement: Placement) -> Assignment {
         let place = match placement.place {
             Place::Kept(key) => Ok(key),
             Place::Nowhere(verdict) => Err(verdict),
@@ -82,10 +82,10 @@ impl Index {
                 group,
                 room,
             } => {
-                let given = self
-                    .findings
-                    .get(finding)
-                    .and_then(|old| old.assignment.place.as_ref().ok());
+                let before = self.findings.get(&ObjectKey::of(finding));
+                // One that was deleted and made anew is another one.
+                let same = before.filter(|old| old.finding.metadata.uid == finding.metadata.uid);
+                let given = same.and_then(|old| old.assignment.place.as_ref().ok());
                 let given = given.filter(|key| key.configuration == configuration && key.group == group);
                 let slot = given.map_or_else(|| self.slot_with_room(&configuration, &group, room), |key| key.slot);
                 Ok(TicketKey {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     fn slot(index: &mut Index, finding: &Arc<SecurityFinding>, room: usize) -> u32 {
-        let assignment = index.settle(&ObjectKey::of(finding.as_ref()), placed(room));
+        let assignment = index.settle(finding, placed(room));
         let slot = assignment.place.as_ref().unwrap().slot;
         index.put(Arc::clone(finding), assignment);
         slot

@@ -55,7 +55,7 @@ impl Tickets {
             issue: &memory.issue,
             found: memory.found.as_ref(),
             incarnation: memory.incarnation,
-            settled: memory.settled.as_deref(),
+            settled: &memory.settled,
             site: connection.map(|connection| connection.cloud_id.as_str()),
             base_url: connection.map(|connection| connection.base_url.as_str()),
             shared: shared.as_ref(),

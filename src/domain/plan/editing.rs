@@ -1,5 +1,7 @@
 //! The content of an open issue: what is sent to it, and what is taken note of afterwards.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -12,12 +14,13 @@ use crate::jira::model::Issue;
 
 use super::{Observed, Step, base_of};
 
-/// What the members know of the content that was last written.
+/// What the members know of the content that was last written: the newest word, as a status may have been lost.
 pub(super) fn ticket_base<'a>(present: &[&'a SecurityFinding]) -> Option<&'a SyncBase> {
     present
         .iter()
         .filter_map(|finding| base_of(finding))
-        .find(|base| has_content(base))
+        .filter(|base| has_content(base))
+        .min_by_key(|base| Reverse(base.edited.as_ref().map(|time| time.0)))
 }
 
 /// What is to be sent to the issue, and whether it must be found out first who the assignee is.

@@ -287,7 +287,7 @@ pub fn open_record(members: &[Arc<SecurityFinding>], key: &TicketKey, memory: &M
     members
         .iter()
         .filter_map(|member| Record::open_on(member))
-        .filter(|record| record.key() == *key && memory.settled.as_deref() != Some(record.nonce.as_str()))
+        .filter(|record| record.key() == *key && !memory.settled.contains(&record.nonce))
         // A member that was settled speaks for all that carry the same record.
         .filter(|record| stored.is_none_or(|ticket| ticket.incarnation < record.incarnation))
         .max_by(|a, b| (a.incarnation, a.time).cmp(&(b.incarnation, b.time)))

@@ -205,7 +205,6 @@ impl World {
         };
         let text = serde_json::to_string(&record).unwrap();
         (0..self.members.len()).for_each(|at| self.mark(at, Some(&text)));
-        self.memory.settled = None;
         let first_seen = self.now();
         self.memory.attempt = Some(Attempt {
             nonce: record.nonce.clone(),
@@ -236,7 +235,7 @@ impl World {
         match fate {
             Fate::Replied => {
                 let issue = self.issues.last().unwrap().clone();
-                self.memory.settled = Some(record.nonce);
+                self.memory.settled.insert(record.nonce);
                 self.memory.attempt = None;
                 self.memory.found = Some((issue.id.clone(), issue.key.clone()));
                 self.memory.incarnation = Some(incarnation);
@@ -346,7 +345,7 @@ impl World {
             Step::FindAttempt { record } => {
                 let begun = self.now();
                 if self.found(Some(record.incarnation)) {
-                    self.memory.settled = Some(record.nonce.clone());
+                    self.memory.settled.insert(record.nonce.clone());
                     self.memory.attempt = None;
                 } else if let Some(attempt) = &mut self.memory.attempt {
                     attempt.searched = Some(begun);
@@ -354,7 +353,7 @@ impl World {
                 }
             }
             Step::Settle { nonce } => {
-                self.memory.settled = Some(nonce.clone());
+                self.memory.settled.insert(nonce.clone());
                 self.memory.attempt = None;
             }
             Step::Create { incarnation } => return self.create(*incarnation),
@@ -425,7 +424,7 @@ impl World {
             issue: &self.memory.issue,
             found: self.memory.found.as_ref(),
             incarnation: self.memory.incarnation,
-            settled: self.memory.settled.as_deref(),
+            settled: &self.memory.settled,
             site: Some("site"),
             base_url: Some("https://acme.test"),
             shared: shared.as_ref(),
