@@ -133,6 +133,8 @@ async fn kills(world: World) -> Outcome {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(15);
+    // Enough that the last kill still falls into the burst.
+    let burst = BURST.max(kills * 20);
     let seed: u64 = match std::env::var("SEED").ok().and_then(|text| text.parse().ok()) {
         Some(seed) => seed,
         None => std::time::SystemTime::now()
@@ -149,7 +151,7 @@ async fn kills(world: World) -> Outcome {
         .fault(Fault::new("createIssue", FaultKind::ApplyThenDelay { millis: 120 }).times(u64::MAX));
     world.connection(json!({})).await?;
     world.configuration("shop", "SEC", json!({})).await?;
-    for at in 0..BURST {
+    for at in 0..burst {
         world.finding(&format!("f{at:03}"), json!({})).await?;
     }
     let mut operator = world.operator()?;
@@ -157,8 +159,8 @@ async fn kills(world: World) -> Outcome {
     for kill in 0..kills {
         let creates = || world.sim.log().iter().filter(|entry| entry.is_create()).count();
         let before = creates();
-        let more = 1 + usize::try_from(dice.below(u64::try_from((BURST / kills).max(2))?))?;
-        let done = || world.sim.issues().len() >= BURST;
+        let more = 1 + usize::try_from(dice.below(u64::try_from((burst / kills).max(2))?))?;
+        let done = || world.sim.issues().len() >= burst;
         eventually(Duration::from_secs(90), "the burst goes on", || async {
             Ok((creates() >= before + more || done()).then_some(()))
         })
@@ -186,10 +188,10 @@ async fn kills(world: World) -> Outcome {
             .iter()
             .filter(|one| ready(one).is_some_and(|ready| ready.reason == "InSync"))
             .count();
-        if told == BURST {
+        if told == burst {
             Ok(Some(all))
         } else {
-            Err(format!("{told} of {BURST}").into())
+            Err(format!("{told} of {burst}").into())
         }
     })
     .await?;
@@ -200,12 +202,12 @@ async fn kills(world: World) -> Outcome {
         }
     }
     ensure!(
-        world.sim.issues().len() == BURST,
-        "{} issues for {BURST} findings",
+        world.sim.issues().len() == burst,
+        "{} issues for {burst} findings",
         world.sim.issues().len()
     );
     ensure!(
-        labels.len() == BURST && labels.values().all(|count| *count == 1),
+        labels.len() == burst && labels.values().all(|count| *count == 1),
         "an issue twice"
     );
     ensure!(
