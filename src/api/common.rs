@@ -6,8 +6,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Takes the description of a type out of its schema. An optional field would show it in place of the field's own.
+pub(super) fn undescribed(schema: &mut schemars::Schema) {
+    schema.remove("description");
+}
+
 /// How bad a finding is. Ordered: `Unknown` is the lowest, `Critical` the highest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = undescribed)]
 pub enum Severity {
     /// The producer did not say. Sorts below everything else.
     #[default]
@@ -63,6 +69,7 @@ impl fmt::Display for Severity {
 ///
 /// `domain::state` has the one table of which states are open and which Jira status category each one means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = undescribed)]
 pub enum State {
     /// Present and not worked on.
     #[default]

@@ -118,7 +118,7 @@ impl DueDate {
     }
 }
 
-/// Who is to work on an issue. It is set when the issue is opened, and left to people from then on.
+/// Who is to work on an issue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{

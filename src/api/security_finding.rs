@@ -388,6 +388,7 @@ pub struct SecurityFindingStatus {
 
 /// Whose word the effective state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::common::undescribed)]
 pub enum StateSource {
     /// The producer's `spec.state`.
     Finding,

@@ -45,6 +45,7 @@ pub struct ConfigMapRef {
 
 /// Texts that come with the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::common::undescribed)]
 pub enum Preset {
     /// Vulnerable packages of a container image.
     RegistryScanVulnerability,

@@ -38,6 +38,7 @@ use super::update_policy::UpdatePolicies;
     ),
     printcolumn(name = "Ticketed", type_ = "integer", json_path = ".status.findings.ticketed"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.findings.pending"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.findings.failed"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(
         name = "Reason",
@@ -94,10 +95,12 @@ pub struct TicketConfigurationSpec {
     /// Which findings share an issue. Absent: each has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grouping: Option<Grouping>,
-    /// What to put into the fields of an issue.
+    /// What to put into the fields of an issue. A value with `{{` or `{%` is a template with the variables of
+    /// `docs/templates.md`. What Jira would refuse is told in the condition `Ready`, here or on the finding.
     #[serde(default)]
     pub fields: Fields,
-    /// Who is to work on the issues. Absent: what the project does by itself.
+    /// Who is to work on the issues. Absent: what the project does by itself. It is set when the issue is opened;
+    /// `updatePolicy.assignee` says what becomes of it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<Assignee>,
     /// From severity to Jira priority. Absent: no priority is sent.
@@ -114,13 +117,16 @@ pub struct TicketConfigurationSpec {
         "message": "minUpdateInterval must be at most 24h"
     }]))]
     pub min_update_interval: Period,
-    /// Who owns each field once the issue is open.
+    /// Who owns each field once the issue is open. `Always`: the operator, and a person's edit is overwritten.
+    /// `UnlessEdited`: it follows the findings until a person edits it. `CreateOnly`: it is written once.
     #[serde(default)]
     pub update_policy: UpdatePolicies,
     /// How status moves between finding and issue.
     #[serde(default)]
     pub status_sync: StatusSync,
-    /// Whether a finding may name an existing issue as its ticket (`ticket.issueKey`).
+    /// Whether a finding may name an existing issue as its ticket (`ticket.issueKey`). `Forbidden` (the default): it gets
+    /// no ticket, and is told so. `Allowed`: an issue of this project and issue type that belongs to no other finding;
+    /// it is never deleted, and its description is left alone.
     #[serde(default)]
     pub adoption: Adoption,
     /// What happens to the issue when its last finding is deleted. One that a finding named (`ticket.issueKey`) is never
@@ -258,7 +264,8 @@ pub struct StatusSync {
     /// Off: no calls are made and both sides keep what they have. Switched on again, it catches up with what happened.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Which way status flows.
+    /// Which way status flows: `Bidirectional` (the default), `FromJira` (issues are never moved) or `ToJira` (findings are
+    /// never changed).
     #[serde(default)]
     pub direction: Direction,
     /// How often Jira is asked for changes, from 1s to 1h. Default 60s. A connection asks at the shortest interval of
@@ -269,7 +276,7 @@ pub struct StatusSync {
         "message": "interval must be from 1s to 1h"
     }]))]
     pub interval: Period,
-    /// Who wins when finding and issue both moved since they last agreed.
+    /// Who wins when finding and issue both moved since they last agreed: `JiraWins` (the default) or `FindingWins`.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
     /// Which Jira statuses (name or id) mean which state. The first one of a state is where its findings are moved to.

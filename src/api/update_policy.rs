@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What happens to a field when the value it should have changes, or when a person edits it in Jira.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::common::undescribed)]
 pub enum UpdatePolicy {
     /// The field is the operator's: a person's edit is overwritten.
     Always,

@@ -67,4 +67,9 @@ mod tests {
             "crds/crds.yaml is out of date: cargo run -- crds > crds/crds.yaml"
         );
     }
+
+    #[test]
+    fn an_optional_choice_is_explained_by_its_field() {
+        assert!(yaml().unwrap().contains("description: Default `CreateOnly`."));
+    }
 }
