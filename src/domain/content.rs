@@ -1,5 +1,6 @@
 //! What an issue should say, and what must be sent to make it say so.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -282,11 +283,13 @@ fn hash_of_wish(wish: &AssigneeWish) -> String {
     short_hash(format!("{:?}{email:?}{:?}", wish.account_id, wish.unassigned).as_bytes())
 }
 
-/// The findings an issue speaks of: those that are being deleted only where no other is left.
-fn shown(members: &[Arc<SecurityFinding>]) -> Vec<&SecurityFinding> {
+/// The findings an issue speaks of, the most urgent first: those that are being deleted only where no other is left.
+pub fn shown(members: &[Arc<SecurityFinding>]) -> Vec<&SecurityFinding> {
     let all = || members.iter().map(AsRef::as_ref);
     let present: Vec<&SecurityFinding> = all().filter(|one| !is_leaving(one)).collect();
-    if present.is_empty() { all().collect() } else { present }
+    let mut shown: Vec<&SecurityFinding> = if present.is_empty() { all().collect() } else { present };
+    shown.sort_by_key(|one| Reverse((is_open(one.spec.state), one.spec.severity)));
+    shown
 }
 
 /// The highest severity of those that are open, else of all.
@@ -477,6 +480,27 @@ mod tests {
             labels: desired.labels.clone(),
             ..SyncBase::default()
         }
+    }
+
+    #[test]
+    fn the_most_urgent_finding_is_shown_first() {
+        let finding = |name: &str, severity, state| {
+            let spec = serde_json::from_value(json!({"title": name})).unwrap();
+            let mut finding = SecurityFinding::new(name, spec);
+            (finding.spec.severity, finding.spec.state) = (severity, state);
+            Arc::new(finding)
+        };
+        let members = [
+            finding("a", Severity::Low, State::Active),
+            finding("b", Severity::Critical, State::Fixed),
+            finding("c", Severity::High, State::Active),
+            finding("d", Severity::High, State::InProgress),
+        ];
+        let names: Vec<_> = shown(&members)
+            .into_iter()
+            .map(|one| one.metadata.name.clone())
+            .collect();
+        assert_eq!(names, ["c", "d", "a", "b"].map(|name| Some(name.to_owned())));
     }
 
     #[test]

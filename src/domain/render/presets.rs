@@ -36,11 +36,11 @@ pub(super) fn of(preset: Preset) -> Option<Texts> {
         ),
         Preset::CloudMisconfiguration => texts!(
             "cloud-misconfiguration",
-            "[{{ group.severity }}] {{ finding.title }}{% if asset %} ({{ asset }}){% endif %}"
+            "[{{ group.severity }}] {{ finding.title }}{% if asset %} ({{ asset }}){% endif %}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::IacMisconfiguration => texts!(
             "iac-misconfiguration",
-            "[{{ group.severity }}] {{ finding.title }} in {{ location | default(asset) | default('infrastructure code') }}"
+            "[{{ group.severity }}] {{ finding.title }} in {{ location | default(asset) | default('infrastructure code') }}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::VulnerabilityByFinding => texts!(
             "vulnerability-by-finding",
@@ -48,7 +48,7 @@ pub(super) fn of(preset: Preset) -> Option<Texts> {
         ),
         Preset::HostEndpoint => texts!(
             "host-endpoint",
-            "[{{ group.severity }}] {{ finding.title }} on {{ asset | default('a host') }}{% if ip and ip != asset.name %} ({{ ip }}{% if port != '' %}, port {{ port }}{% endif %}){% endif %}"
+            "[{{ group.severity }}] {{ finding.title }} on {{ asset | default('a host') }}{% if ip and ip != asset.name %} ({{ ip }}{% if port != '' %}, port {{ port }}{% endif %}){% endif %}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::Compliance => texts!(
             "compliance",
@@ -56,15 +56,15 @@ pub(super) fn of(preset: Preset) -> Option<Texts> {
         ),
         Preset::StaticCodeAnalysis => texts!(
             "static-code-analysis",
-            "[{{ group.severity }}] {{ finding.title }}{% if location %} in {{ location }}{% endif %}"
+            "[{{ group.severity }}] {{ finding.title }}{% if location %} in {{ location }}{% endif %}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::RuntimeAlert => texts!(
             "runtime-alert",
-            "[{{ group.severity }}] {{ finding.title }}{% if asset %} in {% if finding.asset.namespace %}{{ finding.asset.namespace }}/{% endif %}{{ asset }}{% endif %}"
+            "[{{ group.severity }}] {{ finding.title }}{% if asset %} in {% if finding.asset.namespace %}{{ finding.asset.namespace }}/{% endif %}{{ asset }}{% endif %}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::ApiVulnerability => texts!(
             "api-vulnerability",
-            "[{{ group.severity }}] {{ finding.title }}{% if location %}: {{ location }}{% endif %}"
+            "[{{ group.severity }}] {{ finding.title }}{% if location %}: {{ location }}{% endif %}{% if count > 1 %} and {{ count - 1 }} more{% endif %}"
         ),
         Preset::Minimal => texts!(
             "minimal",
