@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::api::{Reason, SecurityFinding, Severity, TicketConfiguration};
 use crate::domain::content::{self, Desired};
 use crate::domain::fields;
-use crate::domain::group::group_of;
+use crate::domain::group::{self, group_of};
 use crate::domain::identity::TicketKey;
 use crate::domain::render::template;
 use crate::jira::ProjectMeta;
@@ -165,6 +165,18 @@ impl Input {
             statuses: Vec::new(),
             priorities,
         };
+        if let Some(grouping) = &spec.grouping {
+            group::check(grouping, &spec.finding_namespaces)?;
+        }
+        let group = |one: &SecurityFinding| group_of(one, spec.grouping.as_ref());
+        if let Some(other) = self.findings.iter().find(|one| group(one) != group(first)) {
+            let name = |one: &SecurityFinding| one.metadata.name.clone().unwrap_or_default();
+            eprintln!(
+                "by spec.grouping, {} and {} have issues of their own; they are shown as one",
+                name(first),
+                name(other)
+            );
+        }
         let namespace = configuration.metadata.namespace.as_deref().unwrap_or("default");
         let name = configuration.metadata.name.as_deref().unwrap_or_default();
         let identity = spec.identity.clone().unwrap_or_else(|| format!("{namespace}/{name}"));
@@ -174,8 +186,8 @@ impl Input {
             slot: 0,
         };
         let values = fields::compile(&spec.fields).map_err(|error| error.to_string())?;
-        let findings: Vec<&SecurityFinding> = self.findings.iter().map(AsRef::as_ref).collect();
-        let told = fields::told(spec, &values, &findings, &key.group).map_err(|error| error.to_string())?;
+        let told = fields::told(spec, &values, &content::shown(&self.findings), &key.group)
+            .map_err(|error| error.to_string())?;
         let desired = content::desired(&self.findings, spec, compiled.as_ref(), 0, &project, "preview", &key)
             .with_fields(&fields::untyped(spec, values), &self.findings, &key.group);
         let broken = desired
@@ -557,8 +569,12 @@ spec: {title: <b>t</b>, severity: High, description: 'one|two **bold**', asset: 
         let wrong = CONFIGURATION.replace("vulnerability.description", "vulnerability.descripton");
         assert_eq!(
             error(&[&wrong, FINDING]),
-            "template.perFinding, line 1: there is no variable vulnerability.descripton (docs/templates.md lists them all)"
+            "perFinding of ConfigMap texts, line 1: there is no variable vulnerability.descripton (docs/templates.md lists \
+             them all)"
         );
+        let grouped = CONFIGURATION.replacen("spec:\n", "spec:\n  grouping: {by: [asset.nam]}\n", 1);
+        let told = error(&[&grouped, FINDING]);
+        assert!(told.contains("findings have no \"asset.nam\""), "{told}");
     }
 
     /// The presets that are meant for such a finding; the first ones would do for any.

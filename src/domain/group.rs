@@ -146,8 +146,13 @@ fn known(path: &str, schema: &Value) -> Result<(), String> {
         let Some(next) = members.get(name) else {
             let names: Vec<&str> = members.keys().map(String::as_str).collect();
             return Err(format!(
-                "grouping.by: findings have no {path:?}; instead of {name:?} it can be {}",
-                names.join(", ")
+                "grouping.by: findings have no {path:?}; instead of {name:?} it can be {}{}",
+                names.join(", "),
+                if at == schema {
+                    " or metadata.labels.<label>"
+                } else {
+                    ""
+                }
             ));
         };
         at = next;

@@ -112,7 +112,7 @@ async fn refusals(world: World) -> Outcome {
         ("Score", "\"many\" is not a number"),
         ("Runbook", "begins with https://"),
         ("Seen at", "2026-11-30T14:39:00Z"),
-        ("Region", "it can be Europe, Asia, Pacific, Africa"),
+        ("Region", "it can be Europe, \"Asia, Pacific\", Africa"),
         ("Place", "it can be Berlin, Rome"),
         ("Since", "archived"),
         ("Contact", "account id"),

@@ -159,6 +159,7 @@ pub fn resolve(
         ..TypedFields::default()
     };
     let mut problems = Vec::new();
+    let place = |label: &str| format!("fields.{label}");
     let mut told = |field: &str, message: String| {
         problems.push(FieldProblem {
             field: field.to_owned(),
@@ -169,16 +170,19 @@ pub fn resolve(
         let is_custom = fields.custom.iter().any(|custom| custom.field == wish.label);
         match type_one(&wish, is_custom, project, elsewhere) {
             Ok(one) if typed.ids().any(|id| id == one.id()) => {
-                told(wish.label, format!("{} is given twice", one.id()));
+                told(&place(wish.label), format!("{} is given twice", one.id()));
             }
             Ok(One::Fixed(field)) => typed.fields.push(field),
             Ok(One::Templated(field)) => typed.templated.push(field),
-            Err(message) => told(wish.label, message),
+            Err(message) => told(&place(wish.label), message),
         }
     }
     let long = fields.labels.iter().filter(|label| !is_template(label));
     for label in long.filter(|label| label.chars().count() > MAX_LABEL) {
-        told("labels", format!("{label:?} is longer than {MAX_LABEL} characters"));
+        told(
+            &place("labels"),
+            format!("{label:?} is longer than {MAX_LABEL} characters"),
+        );
     }
     if let Some((wanted, remap)) = spec.priority.field.as_deref().zip(spec.priority.remap.as_ref()) {
         let found = find(wanted, project, elsewhere).and_then(|(field, on_create)| {
@@ -194,7 +198,7 @@ pub fn resolve(
                 Ok(priority) => typed.priority = Some(priority),
                 Err(all) => all.into_iter().for_each(|one| told(&one.field, one.message)),
             },
-            Err(message) => told("priority.field", message),
+            Err(message) => told("priority.field", format!("{wanted:?}: {message}")),
         }
     }
     if problems.is_empty() { Ok(typed) } else { Err(problems) }

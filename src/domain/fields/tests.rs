@@ -139,7 +139,7 @@ fn what_jira_would_refuse_is_told() {
     for (field, text, told) in [
         ("Colour", "red", "no such field"),
         ("Twin", "x", "use the id, one of cf_twin1, cf_twin2"),
-        ("Region", "Mars", "it can be Europe, Asia, Pacific"),
+        ("Region", "Mars", "it can be Europe, \"Asia, Pacific\""),
         ("Region", "Moon", "archived or disabled"),
         ("Place", "Europe > Oslo", "it can be Berlin, Rome"),
         ("Line", "two\nlines", "one line"),
@@ -169,9 +169,9 @@ fn what_jira_would_refuse_is_told() {
     assert_eq!(
         told,
         [
-            "components: \"moon\" is not allowed; it can be cluster, images",
-            "fixVersions: \"1.0\" is archived or disabled",
-            "cf_line: cf_line is given twice",
+            "fields.components: \"moon\" is not allowed; it can be cluster, images",
+            "fields.fixVersions: \"1.0\" is archived or disabled",
+            "fields.cf_line: cf_line is given twice",
         ]
     );
 }
@@ -345,7 +345,7 @@ fn templates_are_typed_for_each_finding() {
         (
             "Region",
             "Mars",
-            "\"Mars\" is not allowed; it can be Europe, Asia, Pacific. It is made of finding.properties.x",
+            "\"Mars\" is not allowed; it can be Europe, \"Asia, Pacific\". It is made of finding.properties.x",
         ),
         ("Regions", "Europe, Moon", "\"Europe, Moon\" is not allowed"),
         ("Score", "high", "\"high\" is not a number"),
@@ -390,7 +390,7 @@ fn lists_and_labels_take_templates_among_their_entries() {
         (json!([{"id": "100"}]), vec![])
     );
     let long = typed(json!({"labels": ["x".repeat(256)]})).unwrap_err();
-    assert_eq!(long[0].field, "labels");
+    assert_eq!(long[0].field, "fields.labels");
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn another_field_takes_the_place_of_the_priority() {
     let told = of(json!({"ticket": {"priority": "P1"}}), Severity::Low);
     assert_eq!(
         told,
-        "ticket.priority: \"P1\" is not allowed; it can be Europe, Asia, Pacific"
+        "ticket.priority: \"P1\" is not allowed; it can be Europe, \"Asia, Pacific\""
     );
     let problems = resolved(&spec_of(json!({}), remap("P3"))).unwrap_err();
     assert_eq!(problems.len(), 1);

@@ -271,6 +271,7 @@ fn pick(field: &FieldMeta, text: &str, on_create: bool) -> Result<Value, String>
             .iter()
             .filter(|value| !is_retired(value))
             .filter_map(value_name)
+            .map(|name| if name.contains(',') { quoted(&name) } else { name })
             .collect();
         return Err(format!(
             "{} is not allowed; it can be {}",

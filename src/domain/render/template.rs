@@ -79,6 +79,22 @@ impl PartialEq for Compiled {
 ///
 /// When a part is no template, or does not work with a finding that has all fields or with one that has none.
 pub fn compile(template: &Template, config_map: Option<&BTreeMap<String, String>>) -> Result<Compiled, TemplateError> {
+    let inline = [&template.summary, &template.description, &template.per_finding];
+    compile_parts(template, config_map).map_err(|mut error| {
+        let wrong = PARTS.into_iter().zip(inline).find(|(part, _)| path(part) == error.part);
+        let elsewhere =
+            wrong.filter(|(part, own)| own.is_none() && config_map.is_some_and(|data| data.contains_key(*part)));
+        if let Some(((part, _), reference)) = elsewhere.zip(template.config_map_ref.as_ref()) {
+            error.part = format!("{part} of ConfigMap {}", reference.name);
+        }
+        error
+    })
+}
+
+fn compile_parts(
+    template: &Template,
+    config_map: Option<&BTreeMap<String, String>>,
+) -> Result<Compiled, TemplateError> {
     let preset = template.preset.and_then(presets::of);
     let inline = [&template.summary, &template.description, &template.per_finding];
     let mut parts = BTreeMap::new();

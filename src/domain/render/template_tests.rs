@@ -315,6 +315,23 @@ fn parts_come_from_the_first_that_has_them() {
 }
 
 #[test]
+fn an_error_says_that_it_stands_in_the_config_map() {
+    let template = Template {
+        summary: Some("own".into()),
+        config_map_ref: Some(ConfigMapRef { name: "texts".into() }),
+        ..Template::default()
+    };
+    let data = |part: &str| BTreeMap::from([(part.to_owned(), "{{ finding.titel }}".to_owned())]);
+    let error = compile(&template, Some(&data("description"))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "description of ConfigMap texts, line 1: there is no variable finding.titel (docs/templates.md lists them all)"
+    );
+    // The part that is written in the configuration wins, so the ConfigMap's is not looked at.
+    assert!(compile(&template, Some(&data("summary"))).is_ok());
+}
+
+#[test]
 fn macros_and_loops_keep_their_values_apart() {
     let one = finding("a", &json!({"title": "a|b", "description": "*d*"}));
     let source = "{% macro cell(v) %}<{{ v }}>{% endmacro %}| A | B |\n|---|---|\n{% for f in findings %}\n| {{ f.title }} | {{ cell(f.description) }} |\n{% endfor %}";
