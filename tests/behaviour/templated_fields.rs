@@ -221,7 +221,7 @@ async fn priorities(world: World) -> Outcome {
     change_spec(&world, json!({"priority": {"remap": all("Mars")}})).await?;
     let told = world.configuration_tells("shop", "FieldInvalid").await?;
     ensure!(
-        told.message.contains("priority.remap: \"Mars\"") && told.message.contains("Europe, Asia, Pacific, Africa"),
+        told.message.contains("priority.remap: \"Mars\"") && told.message.contains("Europe, \"Asia, Pacific\", Africa"),
         "{}",
         told.message
     );
