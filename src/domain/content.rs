@@ -153,6 +153,21 @@ impl Change {
         }
     }
 
+    /// The change without the fields that were refused; `None` where none of them is in it, or nothing is left.
+    pub fn without<'a>(&self, refused: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut rest = self.clone();
+        for id in refused {
+            rest.fields.remove(id);
+            rest.lists.remove(id);
+            rest.overwrites.remove(id);
+            if id == "labels" {
+                rest.add_labels.clear();
+                rest.remove_labels.clear();
+            }
+        }
+        (rest != *self && rest != Self::default()).then_some(rest)
+    }
+
     /// Only the operator's own labels that are to be put back; `None` when none is.
     pub fn repair(&self) -> Option<Self> {
         let own = self.add_labels.iter().filter(|label| is_reserved_label(label));

@@ -9,6 +9,7 @@ use crate::world::{DEADLINE, Outcome, Test, World, test};
 
 pub fn tests() -> Vec<Test> {
     vec![
+        test("refusals::one_refused_field_holds_up_no_other", one_refused_field),
         test(
             "refusals::an_unknown_project_type_priority_and_status_are_named",
             unknown_names,
@@ -26,6 +27,52 @@ pub fn tests() -> Vec<Test> {
         test("refusals::an_outage_is_waited_out", an_outage),
         test("refusals::a_fresh_look_tries_again_what_was_refused", a_fresh_look),
     ]
+}
+
+/// One field that an edit may not set holds up no other, and is told.
+async fn one_refused_field(world: World) -> Outcome {
+    let _operator = world.operator()?;
+    world.connection(json!({})).await?;
+    world
+        .configuration("shop", "SEC", json!({"minUpdateInterval": "0s"}))
+        .await?;
+    world
+        .finding("f", json!({"title": "first", "description": "one"}))
+        .await?;
+    let key = world.in_sync("f").await?;
+    let refusal = jira_sim::FaultKind::Status {
+        code: 400,
+        body: json!({"errorMessages": [], "errors": {"summary": "It is not on the appropriate screen, or unknown."}}),
+        headers: Vec::new(),
+    };
+    world.sim.fault(jira_sim::Fault::new("editIssue", refusal).times(1));
+    world
+        .patch_finding("f", json!({"spec": {"title": "second", "description": "two"}}))
+        .await?;
+    let told = world.finding_tells("f", "RejectedByJira").await?;
+    ensure!(
+        told.message.contains("summary") && told.message.contains("screen"),
+        "{}",
+        told.message
+    );
+    let issue = world.sim.issue(&key).ok_or("gone")?;
+    ensure!(
+        issue.description.to_string().contains("two"),
+        "the description was held up"
+    );
+    ensure!(issue.summary.contains("first"), "{}", issue.summary);
+    // The next change tries it again, and what was written meanwhile is still ours.
+    world
+        .patch_finding("f", json!({"spec": {"title": "third", "description": "three"}}))
+        .await?;
+    world.in_sync("f").await?;
+    let issue = world.sim.issue(&key).ok_or("gone")?;
+    ensure!(
+        issue.summary.contains("third") && issue.description.to_string().contains("three"),
+        "{}",
+        issue.summary
+    );
+    Ok(())
 }
 
 async fn unknown_names(world: World) -> Outcome {

@@ -98,7 +98,41 @@ impl Tickets {
         }
     }
 
+    /// Sends a change. What Jira refuses of it, by field, holds up nothing else: the rest is sent without.
     async fn edit(
+        &self,
+        memory: &mut Memory,
+        world: &World,
+        connection: &Connection,
+        id: &str,
+        change: &Change,
+    ) -> Result<(), JiraError> {
+        let Err(error) = self.send(memory, world, connection, id, change).await else {
+            memory.refusal = None;
+            return Ok(());
+        };
+        let resolved = memory.assignable.clone().zip(world.resolved.as_ref());
+        let ours = change.fields.contains_key(ASSIGNEE);
+        if let (Some(why), Some(((wish, _), resolved)), Some(said), true) =
+            (refused_assignee(&error), resolved, world.assignee(), ours)
+        {
+            // It was assignable a moment ago; the rest goes without it.
+            let project = &resolved.project.key;
+            connection.metadata.refuse_assignee(project, &said.into(), why).await;
+            memory.assignee_missing = Some(format!("the assignee was not changed: {why}"));
+            memory.assignable = Some((wish, Assignable::Refused(why.to_owned())));
+            return Ok(());
+        }
+        if let JiraError::Rejected { errors, .. } = &error
+            && let Some(rest) = change.without(errors.keys().map(String::as_str))
+            && let Err(again) = self.send(memory, world, connection, id, &rest).await
+        {
+            tracing::info!(error = %again, "what is left of an edit was not made either");
+        }
+        Err(error)
+    }
+
+    async fn send(
         &self,
         memory: &mut Memory,
         world: &World,
@@ -113,24 +147,7 @@ impl Tickets {
             .zip(world.desired())
             .and_then(|(issue, desired)| ownership::written(desired, issue, change));
         body.properties.extend(property.as_ref().map(content::property_entry));
-        match connection.gateway.client().edit_issue(id, &body).await {
-            Ok(()) => {}
-            Err(error) => {
-                let resolved = memory.assignable.clone().zip(world.resolved.as_ref());
-                let ours = change.fields.contains_key(ASSIGNEE);
-                if let (Some(why), Some(((wish, _), resolved)), Some(said), true) =
-                    (refused_assignee(&error), resolved, world.assignee(), ours)
-                {
-                    // It was assignable a moment ago; the rest goes without it.
-                    let project = &resolved.project.key;
-                    connection.metadata.refuse_assignee(project, &said.into(), why).await;
-                    memory.assignee_missing = Some(format!("the assignee was not changed: {why}"));
-                    memory.assignable = Some((wish, Assignable::Refused(why.to_owned())));
-                    return Ok(());
-                }
-                return Err(error);
-            }
-        }
+        connection.gateway.client().edit_issue(id, &body).await?;
         if let IssueKnowledge::Present(issue) = &mut memory.issue {
             change.apply_to(issue);
             let entry = property.as_ref().map(content::property_entry);
@@ -142,7 +159,6 @@ impl Tickets {
         if !change.is_repair() {
             memory.edited = Some(self.clock.now());
         }
-        memory.refusal = None;
         Ok(())
     }
 
