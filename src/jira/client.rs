@@ -16,7 +16,7 @@ use super::error::JiraError;
 use super::limiter::Limiter;
 use super::model::{
     Comment, CreateIssue, CreatedIssue, EditIssue, EntityProperty, FieldMeta, Issue, IssueTypeMeta, IssueTypeStatuses,
-    Priority, Project, ServerInfo, SiteField, Transition, User,
+    Project, ServerInfo, SiteField, Transition, User,
 };
 use super::stats::CallStats;
 use super::transport::{ClientBuildError, ConnectionFault, Op, Transport};
@@ -174,28 +174,6 @@ impl JiraClient {
         Ok(info.cloud_id)
     }
 
-    /// Which of `keys` (such as `CREATE_ISSUES`) the account has in a project (`GET /mypermissions`). May over-report:
-    /// a permission held on some issues counts.
-    pub async fn my_permissions(&self, project: &str, keys: &[&str]) -> Result<BTreeMap<String, bool>, JiraError> {
-        #[derive(Deserialize)]
-        struct Permissions {
-            permissions: BTreeMap<String, Permission>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Permission {
-            #[serde(default)]
-            have_permission: bool,
-        }
-        let query = [("projectKey", project.to_owned()), ("permissions", keys.join(","))];
-        let reply: Permissions = self.get("my_permissions", &["mypermissions"], &query).await?;
-        Ok(reply
-            .permissions
-            .into_iter()
-            .map(|(key, permission)| (key, permission.have_permission))
-            .collect())
-    }
-
     /// `GET /project/{key}`; the key is case-sensitive.
     pub async fn project(&self, key: &str) -> Result<Project, JiraError> {
         self.get("project", &["project", key], &[]).await
@@ -228,14 +206,6 @@ impl JiraClient {
     /// All fields of the site, on whatever screen they are (`GET /field`).
     pub async fn site_fields(&self) -> Result<Vec<SiteField>, JiraError> {
         self.get("site_fields", &["field"], &[]).await
-    }
-
-    /// Priorities of a project (`GET /priority/search`, all pages). A scoped token needs `manage:jira-configuration`
-    /// for it; the create screen's allowed values need nothing extra.
-    pub async fn priorities(&self, project_id: &str) -> Result<Vec<Priority>, JiraError> {
-        let query = [("projectId", project_id.to_owned())];
-        self.pages("priorities", &["priority", "search"], &query, 50, &["values"])
-            .await
     }
 
     /// Accounts that issues of a project can be assigned to and that match `query` (a name or an exact e-mail address).
@@ -389,18 +359,6 @@ impl JiraClient {
             comment.properties = by_id.remove(&comment.id).unwrap_or_default();
         }
         Ok(())
-    }
-
-    /// `PUT /issue/{id}/properties/{key}`; at most 32,768 characters of JSON.
-    pub async fn set_property(&self, id: &str, key: &str, value: &Value) -> Result<(), JiraError> {
-        let op = Op::write(
-            "set_property",
-            Method::PUT,
-            &["issue", id, "properties", key],
-            value.clone(),
-        )
-        .on_issue(id);
-        self.transport.send_idempotent(&op).await
     }
 
     /// `POST /search/jql`, one page. Every page is believed only when the expected account got it (T2).

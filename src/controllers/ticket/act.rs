@@ -41,7 +41,7 @@ impl Tickets {
         match step {
             Step::Release { partial } => return self.release(key, memory, world, *partial).await,
             Step::Hold => return self.hold(memory, world).await,
-            Step::HandOver { record } => return self.hand_over(memory, world, record).await,
+            Step::HandOver { record } => return self.stamp_all(memory, world, record).await,
             _ => {}
         }
         if let Step::LeaveOpen { message } = step {

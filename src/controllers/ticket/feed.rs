@@ -156,11 +156,7 @@ impl Tickets {
         let newest = newer(&finding, lock(&self.written).get(&key));
         let placement = self.placement(&newest, &self.context.configurations.all());
         let mut index = lock(&self.index);
-        let mut assignment = index.settle(&finding, placement);
-        if let Some(old) = index.get(&key).filter(|old| old.assignment.place == assignment.place) {
-            // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.
-            assignment.selection = assignment.selection.or_else(|| old.assignment.selection.clone());
-        }
+        let assignment = index.settle(&finding, placement);
         let unchanged = index.get(&key).is_some_and(|old| {
             old.finding.metadata.resource_version == finding.metadata.resource_version && old.assignment == assignment
         });

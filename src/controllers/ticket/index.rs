@@ -95,9 +95,14 @@ impl Index {
                 })
             }
         };
+        // A finding that keeps its ticket is not chosen for anew; why it was chosen is still told.
+        let told = self.findings.get(&ObjectKey::of(finding)).map(|old| &old.assignment);
+        let told = told
+            .filter(|old| old.place == place)
+            .and_then(|old| old.selection.clone());
         Assignment {
             place,
-            selection: placement.selection,
+            selection: placement.selection.or(told),
         }
     }
 

@@ -34,11 +34,6 @@ impl Tickets {
         self.mark(memory, lacking, None).await
     }
 
-    /// Puts an open record onto the findings that stay.
-    pub(super) async fn hand_over(&self, memory: &mut Memory, world: &World, record: &Record) -> bool {
-        self.stamp_all(memory, world, record).await
-    }
-
     async fn mark<'a>(
         &self,
         memory: &mut Memory,
