@@ -67,7 +67,7 @@ impl fmt::Display for Severity {
 
 /// Where a finding stands, in the words of security tools.
 ///
-/// `domain::state` has the one table of which states are open and which Jira status category each one means.
+/// `domain::state::table` has the one table of which states are open and which Jira status category each one means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = undescribed)]
 pub enum State {

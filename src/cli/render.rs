@@ -13,9 +13,10 @@ use serde_json::Value;
 use crate::api::{Reason, SecurityFinding, Severity, TicketConfiguration};
 use crate::domain::content::{self, Desired};
 use crate::domain::fields;
-use crate::domain::group::{self, group_of};
 use crate::domain::identity::TicketKey;
+use crate::domain::placement::group::{self, group_of};
 use crate::domain::render::template;
+use crate::domain::state::urgency;
 use crate::jira::ProjectMeta;
 use crate::jira::model::{IssueTypeMeta, Priority};
 
@@ -186,7 +187,7 @@ impl Input {
             slot: 0,
         };
         let values = fields::compile(&spec.fields).map_err(|error| error.to_string())?;
-        let told = fields::told(spec, &values, &content::shown(&self.findings), &key.group)
+        let told = fields::told(spec, &values, &urgency::shown(&self.findings), &key.group)
             .map_err(|error| error.to_string())?;
         let desired = content::desired(&self.findings, spec, compiled.as_ref(), 0, &project, "preview", &key)
             .with_fields(&fields::untyped(spec, values), &self.findings, &key.group);

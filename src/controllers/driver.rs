@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 use super::context::Context;
 use super::registry::ObjectKey;
 use crate::api::FIELD_MANAGER;
-use crate::domain::standing::status_patch;
+use crate::domain::base::standing::status_patch;
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::shutdown::Shutdown;
 

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::api::ticket_configuration::FindingCounts;
 use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfiguration, TicketConfigurationSpec};
-pub use crate::domain::fault::Fault;
+pub use crate::domain::base::fault::Fault;
 use crate::domain::fields::TypedFields;
 use crate::domain::render::template::Compiled as Template;
 use crate::jira::{Gateway, Metadata, ProjectMeta};
@@ -232,6 +232,6 @@ pub fn spec_allows(
     namespace: &str,
     labels: &BTreeMap<String, String>,
 ) -> bool {
-    let chosen = || crate::domain::select::namespace_matches(&spec.allowed_namespaces, labels);
+    let chosen = || crate::domain::placement::select::namespace_matches(&spec.allowed_namespaces, labels);
     connection.namespace == namespace || chosen()
 }

@@ -23,10 +23,10 @@ use super::registry::{
 };
 use crate::api::ticket_configuration::{FindingCounts, Resolved};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec};
+use crate::domain::base::standing::{self, Progress, Standing, reason_of};
 use crate::domain::configuration::{self, Problem};
 use crate::domain::fields;
 use crate::domain::render::template::{self, Compiled as Template};
-use crate::domain::standing::{self, Progress, Standing, reason_of};
 use crate::jira::{Assignable, JiraError, MetadataError};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::readiness;

@@ -15,13 +15,18 @@ use tokio::time::Instant;
 use crate::api::fields::Assignee;
 use crate::api::{Reason, State};
 use crate::controllers::registry::Connection;
+use crate::domain::base::clock::later;
+use crate::domain::base::fault::Fault;
+use crate::domain::base::hash::short_hash;
+use crate::domain::base::members::is_leaving;
+use crate::domain::content::ASSIGNEE;
 use crate::domain::content::{self, Change};
-use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, Record, TicketKey, claim};
-use crate::domain::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal, later};
-use crate::domain::ownership::{self, ASSIGNEE};
-use crate::domain::plan::{Step, is_leaving, stored_ticket, ticket_of};
-use crate::domain::transition::{Choice, choose};
+use crate::domain::identity::{stored_ticket, ticket_of};
+use crate::domain::ticket::memory::{Attempt, Blocked, IssueKnowledge, Memory, Refusal};
+
+use crate::domain::state::transition::{Choice, choose};
+use crate::domain::ticket::plan::Step;
 use crate::jira::model::Issue;
 use crate::jira::{Assignable, Executed, JiraError};
 
@@ -145,7 +150,7 @@ impl Tickets {
             .issue
             .present()
             .zip(world.desired())
-            .and_then(|(issue, desired)| ownership::written(desired, issue, change));
+            .and_then(|(issue, desired)| content::written(desired, issue, change));
         body.properties.extend(property.as_ref().map(content::property_entry));
         connection.gateway.client().edit_issue(id, &body).await?;
         if let IssueKnowledge::Present(issue) = &mut memory.issue {
@@ -154,7 +159,7 @@ impl Tickets {
             issue.properties.extend(entry.map(|entry| (entry.key, entry.value)));
         }
         if let Some(desired) = world.desired() {
-            ownership::note_change(&mut memory.sent, desired, change);
+            content::note_change(&mut memory.sent, desired, change);
         }
         if !change.is_repair() {
             memory.edited = Some(self.clock.now());
@@ -329,7 +334,7 @@ impl Tickets {
                 memory.newest = None;
                 memory.found = Some((created.id.clone(), created.key.clone()));
                 memory.found_by_search = false;
-                memory.sent = ownership::sent_by_creation(desired);
+                memory.sent = content::sent_by_creation(desired);
                 memory.issue = IssueKnowledge::Unknown;
                 self.read_created(memory, connection, &created.id, &created.key).await;
                 true
@@ -661,7 +666,7 @@ async fn explain_close(memory: &mut Memory, world: &World, connection: &Connecti
     }
     let client = connection.gateway.client();
     let names: Vec<String> = world.members.iter().map(|member| member.key.to_string()).collect();
-    let marker = content::short_hash(names.join(",").as_bytes());
+    let marker = short_hash(names.join(",").as_bytes());
     let comments = client.comments(id, true).await?;
     let ours = |property: &crate::jira::model::EntityProperty| {
         property.key == CLOSE_COMMENT && property.value.get("of").and_then(Value::as_str) == Some(marker.as_str())

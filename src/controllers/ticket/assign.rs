@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::api::security_finding::{Category, Create, SelectionStatus};
 use crate::api::{CREATE_ANNOTATION, Reason, SecurityFinding, Severity, State};
 use crate::controllers::registry::{ConfigurationEntry, ObjectKey};
-use crate::domain::group;
+use crate::domain::base::members::{has_finalizer, is_leaving};
 use crate::domain::identity::{Record, TicketKey};
-use crate::domain::plan::{Verdict, has_finalizer, is_leaving};
-use crate::domain::select::{Candidate, reaches, select};
+use crate::domain::placement::group;
+use crate::domain::placement::select::{Candidate, reaches, select};
+use crate::domain::ticket::plan::Verdict;
 
 /// Where a finding belongs.
 #[derive(Clone, Debug, PartialEq)]

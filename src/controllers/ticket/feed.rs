@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 
 use crate::api::SecurityFinding;
 use crate::controllers::registry::{ConfigurationEntry, ObjectKey};
-use crate::domain::group;
+use crate::domain::base::members::is_leaving;
 use crate::domain::identity::TicketKey;
-use crate::domain::plan::{Verdict, is_leaving};
-use crate::domain::state::is_open;
+use crate::domain::placement::group;
+use crate::domain::state::table::is_open;
+use crate::domain::ticket::plan::Verdict;
 use crate::runtime::readiness;
 
 use super::assign::{Choice, Place, Placement, assign, kept};

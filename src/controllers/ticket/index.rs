@@ -9,9 +9,10 @@ use std::sync::Arc;
 use crate::api::SecurityFinding;
 use crate::api::security_finding::SelectionStatus;
 use crate::controllers::registry::ObjectKey;
+use crate::domain::base::members::is_leaving;
 use crate::domain::identity::TicketKey;
-use crate::domain::plan::{Verdict, is_leaving};
-use crate::domain::state::is_open;
+use crate::domain::state::table::is_open;
+use crate::domain::ticket::plan::Verdict;
 
 use super::assign::{Place, Placement};
 

@@ -8,12 +8,11 @@ use crate::api::SecurityFinding;
 use crate::api::fields::Assignee;
 use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration};
 use crate::domain::content::{self, Desired};
-use crate::domain::group;
 use crate::domain::identity::TicketKey;
-use crate::domain::memory::Memory;
-use crate::domain::plan::{
-    ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record, stored_ticket,
-};
+use crate::domain::identity::stored_ticket;
+use crate::domain::placement::group;
+use crate::domain::ticket::memory::Memory;
+use crate::domain::ticket::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
 
 use super::feed::newer;
 use super::index::Assignment;

@@ -13,11 +13,13 @@ use tokio::time::Instant;
 use crate::api::ticket_configuration::FindingCounts;
 use crate::api::{ConditionType, FIELD_MANAGER, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration};
 use crate::controllers::registry::ObjectKey;
+use crate::domain::base::members::is_leaving;
+use crate::domain::base::standing::status_patch;
 use crate::domain::identity::TicketKey;
-use crate::domain::memory::{IssueKnowledge, Memory};
-use crate::domain::plan::{Plan, Verdict, is_leaving, stored_ticket, ticket_of};
-use crate::domain::standing::status_patch;
-use crate::domain::status::{FindingReport, TicketReport, next};
+use crate::domain::identity::{stored_ticket, ticket_of};
+use crate::domain::ticket::memory::{IssueKnowledge, Memory};
+use crate::domain::ticket::plan::{Plan, Verdict};
+use crate::domain::ticket::status::{FindingReport, TicketReport, next};
 use crate::jira::Assignable;
 
 use crate::runtime::metrics::{ControllerName, Outcome};

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding};
 use crate::controllers::registry::ObjectKey;
-use crate::domain::fault::Fault;
+use crate::domain::base::fault::Fault;
+use crate::domain::base::members::{has_finalizer, is_leaving};
+use crate::domain::identity::ticket_of;
 use crate::domain::identity::{Record, TicketKey};
-use crate::domain::memory::Memory;
-use crate::domain::plan::{has_finalizer, is_leaving, ticket_of};
+use crate::domain::ticket::memory::Memory;
 
 use super::observe::{Member, World};
 use super::{Tickets, lock};

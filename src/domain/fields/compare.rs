@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::configuration::value_id;
-use crate::domain::content::short_hash;
+use crate::domain::base::hash::short_hash;
+use crate::domain::fields::value_id;
 use crate::domain::render::adf::canonicalize;
 use crate::jira::model::parse_time;
 

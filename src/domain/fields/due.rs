@@ -5,7 +5,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 
 use crate::api::SecurityFinding;
 use crate::api::fields::DueDate;
-use crate::domain::state::is_open;
+use crate::domain::state::table::is_open;
 
 /// The earliest due date of the findings that are open, of all where none is: first seen, else created, plus the period
 /// of the finding's own severity; by the calendar of UTC.

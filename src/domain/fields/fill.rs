@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::api::fields::DueDate;
 use crate::api::{Reason, SecurityFinding, Severity};
-use crate::domain::configuration::describe;
-use crate::domain::fault::Fault;
+use crate::domain::fields::describe;
+
+use crate::domain::base::fault::Fault;
 use crate::domain::identity::is_reserved_label;
 use crate::domain::render::values::{Text, Values, label};
-use crate::domain::state::is_open;
+use crate::domain::state::table::is_open;
 use crate::jira::model::FieldMeta;
 
 use super::due::due_date;

@@ -7,23 +7,25 @@
 mod compare;
 mod due;
 mod fill;
+mod names;
 #[cfg(test)]
 mod tests;
 mod typing;
 mod wish;
 
+pub(crate) use names::{describe, value_id, value_name};
 use serde_json::Value;
 
 use crate::api::fields::{Assignee, DueDate};
 use crate::api::ticket_configuration::TicketConfigurationSpec;
 use crate::api::{SecurityFinding, Severity};
+use crate::domain::base::words::{MAX_LISTED, listed};
+use crate::domain::state::urgency::severity_of;
 use crate::jira::model::{FieldMeta, SiteField};
 use crate::jira::{AssigneeWish, ProjectMeta};
 
-use super::configuration::{MAX_LISTED, listed};
-use super::content::severity_of;
-use super::render::template::TemplateError;
-use super::render::values::{Values, is_template};
+use crate::domain::render::template::TemplateError;
+use crate::domain::render::values::{Values, is_template};
 
 pub use compare::{Shape, entry_value, has_entry};
 use due::due_date;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-use crate::domain::configuration::{MAX_LISTED, listed, value_id, value_name};
+use crate::domain::base::words::{MAX_LISTED, listed};
+use crate::domain::fields::{value_id, value_name};
 use crate::domain::render::adf::size_of;
 use crate::domain::render::limits;
 use crate::domain::render::markdown::from_markdown;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::api::SecurityFinding;
 use crate::api::security_finding as api;
-use crate::domain::state::is_open;
+use crate::domain::state::table::is_open;
 
 use super::adf::{Block, Doc, Inline};
 use super::finding::{Asset, Member, Rendered, Source, TicketContent, Vulnerability, render};

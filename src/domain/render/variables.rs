@@ -16,8 +16,8 @@ use serde_json::Value as Json;
 use super::splice;
 use crate::api::security_finding::SecurityFindingSpec;
 use crate::api::{SecurityFinding, Severity};
-use crate::domain::group;
-use crate::domain::state::is_open;
+use crate::domain::placement::group;
+use crate::domain::state::table::is_open;
 
 /// Fields of the spec that are Markdown.
 const MARKDOWN: [&str; 2] = ["description", "remediation"];

@@ -12,11 +12,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::api::Reason;
 use crate::controllers::registry::Connection;
+use crate::domain::base::clock::later;
+use crate::domain::base::fault::Fault;
 use crate::domain::content;
-use crate::domain::fault::Fault;
 use crate::domain::identity::{Property, TicketKey};
-use crate::domain::memory::{Memory, Refusal, later};
-use crate::domain::plan::refuse_adoption;
+use crate::domain::ticket::memory::{Memory, Refusal};
+use crate::domain::ticket::plan::refuse_adoption;
 use crate::jira::JiraError;
 use crate::jira::model::Issue;
 
