@@ -23,8 +23,9 @@ use super::registry::{
 };
 use crate::api::ticket_configuration::{FindingCounts, Resolved};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec};
+use crate::domain::base::fault::Needs;
 use crate::domain::base::standing::{self, Progress, Standing, reason_of};
-use crate::domain::configuration::{self, Problem};
+use crate::domain::configuration;
 use crate::domain::fields;
 use crate::domain::render::template::{self, Compiled as Template};
 use crate::jira::{Assignable, JiraError, MetadataError};
@@ -81,7 +82,7 @@ struct Memory {
     generation: Option<i64>,
     requested: Option<String>,
     connection: Arc<Connection>,
-    result: Result<Arc<ResolvedConfiguration>, Problem>,
+    result: Result<Arc<ResolvedConfiguration>, Fault>,
     next: Instant,
     failures: u32,
     /// When the counters were last written.
@@ -158,13 +159,13 @@ impl Controller {
     async fn judge(&self, key: &ObjectKey, object: &TicketConfiguration, memory: &mut Option<Memory>) -> Verdict {
         let connection = match self.connection(key, object) {
             Ok(connection) => connection,
-            Err(problem) => return Verdict::of_problem(&problem),
+            Err(fault) => return Verdict::of_fault(&fault),
         };
         self.resolve(object, connection, memory).await;
         let result = memory.as_ref().map(|memory| memory.result.clone());
         let configuration = match result.expect("it was resolved just now") {
             Ok(configuration) => configuration,
-            Err(problem) => return Verdict::of_problem(&problem),
+            Err(fault) => return Verdict::of_fault(&fault),
         };
         let settings = &self.context.settings;
         let not_shared =
@@ -186,7 +187,7 @@ impl Controller {
     }
 
     /// The connection, if the configuration may be acted upon and the connection works.
-    fn connection(&self, key: &ObjectKey, object: &TicketConfiguration) -> Result<Arc<Connection>, Problem> {
+    fn connection(&self, key: &ObjectKey, object: &TicketConfiguration) -> Result<Arc<Connection>, Fault> {
         configuration::check_spec(&object.spec)?;
         let identity = identity_of(object);
         let rank = |key: &ObjectKey, object: &TicketConfiguration| {
@@ -207,7 +208,7 @@ impl Controller {
         let wanted = connection_key(key, &object.spec);
         let Some(entry) = self.context.connections.get(&wanted) else {
             let message = format!("JiraConnection {wanted} does not exist, or is in a namespace that is not watched");
-            return Err(Problem::stalled(Reason::ConnectionNotFound, message));
+            return Err(Fault::lasting(Reason::ConnectionNotFound, message));
         };
         if !spec_allows(
             &wanted,
@@ -220,30 +221,18 @@ impl Controller {
                 "JiraConnection {wanted} does not allow namespace {} (allowedNamespaces)",
                 key.namespace
             );
-            return Err(Problem::stalled(Reason::ConnectionNotAllowed, message));
+            return Err(Fault::lasting(Reason::ConnectionNotAllowed, message));
         }
         match entry.state {
             Some(Ok(connection)) => Ok(connection),
-            None => Err(Problem::waiting(
+            None => Err(Fault::passing(
                 Reason::ConnectionNotReady,
                 format!("JiraConnection {wanted} is being tested"),
             )),
-            Some(Err(Fault {
-                reason,
-                message,
-                stalled,
-            })) => {
-                let message = format!("JiraConnection {wanted}: {reason}: {message}");
-                let progress = if stalled {
-                    Progress::Stalled
-                } else {
-                    Progress::Reconciling
-                };
-                Err(Problem {
-                    reason: Reason::ConnectionNotReady,
-                    message,
-                    progress,
-                })
+            Some(Err(fault)) => {
+                let message = format!("JiraConnection {wanted}: {}: {}", fault.reason, fault.message);
+                let needs = if fault.is_stalled() { Needs::Person } else { Needs::Time };
+                Err(Fault::new(Reason::ConnectionNotReady, message, needs))
             }
         }
     }
@@ -264,16 +253,16 @@ impl Controller {
         let spec = &object.spec;
         let asked_for = memory.as_ref().is_some_and(|memory| memory.requested != requested);
         let failed_before = memory.as_ref().is_some_and(|memory| memory.result.is_err());
-        let about_template = |problem: &Problem| {
+        let about_template = |fault: &Fault| {
             matches!(
-                problem.reason,
+                fault.reason,
                 Reason::TemplateInvalid | Reason::ConfigMapNotFound | Reason::ConfigMapUnavailable
             )
         };
         // Jira has nothing new to say where only the template was wrong.
         let refused_before = memory
             .as_ref()
-            .is_some_and(|memory| memory.result.as_ref().is_err_and(|problem| !about_template(problem)));
+            .is_some_and(|memory| memory.result.as_ref().is_err_and(|fault| !about_template(fault)));
         if asked_for || refused_before {
             connection.metadata.invalidate(&spec.project_key);
         }
@@ -307,7 +296,7 @@ impl Controller {
         let wait = match &result {
             Ok(_) if names_config_map(spec) => TEMPLATE_INTERVAL,
             Ok(_) => RESOLVE_INTERVAL,
-            Err(problem) if about_template(problem) => TEMPLATE_INTERVAL,
+            Err(fault) if about_template(fault) => TEMPLATE_INTERVAL,
             Err(_) => RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1),
         };
         *memory = Some(Memory {
@@ -326,7 +315,7 @@ impl Controller {
         &self,
         object: &TicketConfiguration,
         known: Option<Arc<Template>>,
-    ) -> Result<Option<Arc<Template>>, Problem> {
+    ) -> Result<Option<Arc<Template>>, Fault> {
         let Some(template) = &object.spec.template else {
             return Ok(None);
         };
@@ -339,22 +328,22 @@ impl Controller {
                 Ok(Some(found)) => data = Some(found.data.unwrap_or_default()),
                 Ok(None) => {
                     let message = format!("{name}, which template.configMapRef names, does not exist");
-                    return Err(Problem::stalled(Reason::ConfigMapNotFound, message));
+                    return Err(Fault::lasting(Reason::ConfigMapNotFound, message));
                 }
                 Err(PassError::Api(kube::Error::Api(status))) if status.code == 403 => {
                     let message = format!("the operator may not read {name}; docs/rbac.yaml has the rule it needs");
-                    return Err(Problem::stalled(Reason::ConfigMapUnavailable, message));
+                    return Err(Fault::lasting(Reason::ConfigMapUnavailable, message));
                 }
                 Err(_) if known.is_some() => return Ok(known),
                 Err(error) => {
                     let message = format!("{name} cannot be read: {error}");
-                    return Err(Problem::waiting(Reason::ConfigMapUnavailable, message));
+                    return Err(Fault::passing(Reason::ConfigMapUnavailable, message));
                 }
             }
         }
         template::compile(template, data.as_ref())
             .map(|compiled| Some(Arc::new(compiled)))
-            .map_err(|error| Problem::stalled(Reason::TemplateInvalid, error.to_string()))
+            .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))
     }
 
     /// Shares how the configuration stands, if that is news.
@@ -403,7 +392,13 @@ impl Controller {
         let generation = object.metadata.generation.unwrap_or_default();
         let mut next = current.clone();
         next.observed_generation = Some(generation);
-        next.conditions = standing::conditions(&current.conditions, &verdict.standing, generation, Timestamp::now());
+        next.conditions = standing::conditions(
+            &current.conditions,
+            &verdict.standing,
+            &[],
+            Some(generation),
+            Timestamp::now(),
+        );
         next.resolved = verdict.resolved.clone().or(next.resolved);
         next.findings = counts.or(next.findings);
         if let ControlFlow::Break(done) = driver::write_status(&self.context.client, object, &current, &next).await? {
@@ -422,7 +417,7 @@ impl Controller {
                 "configuration changed"
             );
             // A connection that is not ready has its own event.
-            let warning = standing.progress != Progress::Ready && standing.progress != Progress::Resting;
+            let warning = standing.is_warning();
             let waits = standing.reason == Reason::ConnectionNotReady && standing.progress == Progress::Reconciling;
             if !waits {
                 driver::tell(&self.recorder, object, warning, reason, message).await;
@@ -433,13 +428,13 @@ impl Controller {
 }
 
 /// Looks up in Jira what a spec names.
-async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Result<ResolvedConfiguration, Problem> {
+async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Result<ResolvedConfiguration, Fault> {
     let metadata = &connection.metadata;
-    let unavailable = |error: JiraError| configuration::lookup_problem(&MetadataError::from(error));
+    let unavailable = |error: JiraError| configuration::lookup_fault(&MetadataError::from(error));
     let project = metadata
         .resolve(&spec.project_key, &spec.issue_type)
         .await
-        .map_err(|error| configuration::lookup_problem(&error))?;
+        .map_err(|error| configuration::lookup_fault(&error))?;
     let elsewhere = if fields::all_on_screen(spec, &project) {
         Vec::new()
     } else {
@@ -466,24 +461,11 @@ async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Res
 }
 
 impl Verdict {
-    fn of_problem(problem: &Problem) -> Self {
-        let Problem {
-            reason,
-            message,
-            progress,
-        } = problem.clone();
+    fn of_fault(fault: &Fault) -> Self {
         Self {
-            standing: Standing {
-                progress,
-                reason,
-                message: message.clone(),
-            },
+            standing: Standing::from(fault),
             resolved: None,
-            state: Err(Fault {
-                reason,
-                message,
-                stalled: progress == Progress::Stalled,
-            }),
+            state: Err(fault.clone()),
         }
     }
 }

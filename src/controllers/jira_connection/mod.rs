@@ -23,9 +23,9 @@ use tokio::time::Instant;
 use self::probe::{Asked, Credential};
 use super::context::Context;
 use super::driver::{self, Objects, PassError, Reconciler, jittered, with_deadline};
-use super::registry::{Connection, ConnectionEntry, Fault, ObjectKey};
+use super::registry::{Connection, ConnectionEntry, ObjectKey};
 use crate::api::{ACCEPT_SITE_ANNOTATION, ConditionType, JiraConnection, JiraConnectionSpec, RECONCILE_ANNOTATION};
-use crate::domain::base::standing::{Progress, reason_of};
+use crate::domain::base::standing::reason_of;
 use crate::domain::connection::{self, Cure, Diagnosis, Discovered};
 use crate::jira::{JiraClient, Limiters};
 use crate::runtime::metrics::{ControllerName, Outcome};
@@ -290,7 +290,7 @@ impl Controller {
                     .outcome
                     .as_ref()
                     .err()
-                    .is_some_and(|one| one.reason == diagnosis.reason)
+                    .is_some_and(|one| one.fault.reason == diagnosis.fault.reason)
         });
         let failures = if same { failures } else { 0 };
         let now = Instant::now();
@@ -365,11 +365,7 @@ impl Controller {
         }
         let state = match (&memory.outcome, &memory.connection) {
             (Ok(_), Some(connection)) => Ok(Arc::clone(connection)),
-            (Err(diagnosis), _) => Err(Fault {
-                reason: diagnosis.reason,
-                message: diagnosis.message.clone(),
-                stalled: diagnosis.is_stalled(),
-            }),
+            (Err(diagnosis), _) => Err(diagnosis.fault.clone()),
             (Ok(_), None) => unreachable!("a connection that answered is there"),
         };
         let known = self.context.connections.get(key);
@@ -407,7 +403,7 @@ impl Controller {
         }
         let standing = connection::standing(&object.spec, &memory.outcome);
         if reason_of(&current.conditions, ConditionType::Ready) != Some(standing.reason.as_str()) {
-            let warning = matches!(standing.progress, Progress::Reconciling | Progress::Stalled);
+            let warning = standing.is_warning();
             let ObjectKey { namespace, name } = key;
             let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
             if warning {

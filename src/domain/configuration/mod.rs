@@ -10,7 +10,8 @@ use crate::api::ticket_configuration::{
     ConflictPolicy, DeletionPolicy, Direction, Mode, Resolved, TicketConfigurationSpec,
 };
 use crate::api::{NamespacesFrom, Reason, Severity, State};
-use crate::domain::base::standing::{Progress, Standing};
+use crate::domain::base::fault::Fault;
+use crate::domain::base::standing::Standing;
 use crate::domain::state::table::names_status;
 use crate::jira::model::FieldMeta;
 use crate::jira::{MetadataError, ProjectMeta};
@@ -24,46 +25,15 @@ const PRIORITY: &str = "priority";
 /// Field of the assignee.
 const ASSIGNEE: &str = "assignee";
 
-/// Why a configuration cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The reason.
-    pub reason: Reason,
-    /// What is wrong and how to cure it.
-    pub message: String,
-    /// How it goes on.
-    pub progress: Progress,
-}
-
-impl Problem {
-    /// Only a person can cure it.
-    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            progress: Progress::Stalled,
-        }
-    }
-
-    /// It may pass by itself.
-    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            progress: Progress::Reconciling,
-        }
-    }
-}
-
 /// Checks what needs no look at anything else.
 ///
 /// # Errors
 ///
 /// When the spec has a value this version does not know, or the configuration is suspended.
-pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Problem> {
+pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Fault> {
     let unknown = unrecognised(spec);
     if !unknown.is_empty() {
-        return Err(Problem::stalled(
+        return Err(Fault::lasting(
             Reason::UnrecognisedValue,
             format!(
                 "this version of the operator does not know the value of {}",
@@ -73,15 +43,11 @@ pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Problem> {
     }
     if let Some(grouping) = &spec.grouping {
         group::check(grouping, &spec.finding_namespaces)
-            .map_err(|message| Problem::stalled(Reason::GroupingInvalid, message))?;
+            .map_err(|message| Fault::lasting(Reason::GroupingInvalid, message))?;
     }
     if spec.suspend {
         let message = "spec.suspend is set: findings keep what they have and wait".to_owned();
-        return Err(Problem {
-            reason: Reason::Suspended,
-            message,
-            progress: Progress::Resting,
-        });
+        return Err(Fault::intended(Reason::Suspended, message));
     }
     Ok(())
 }
@@ -144,8 +110,8 @@ pub fn came_first<T: Ord, K: Ord>(one: (Option<T>, K), other: (Option<T>, K)) ->
 }
 
 /// The problem of a configuration whose identity another one has.
-pub fn identity_taken(identity: &str, by: &str) -> Problem {
-    Problem::stalled(
+pub fn identity_taken(identity: &str, by: &str) -> Fault {
+    Fault::lasting(
         Reason::IdentityTaken,
         format!("identity {identity:?} belongs to the older configuration {by}; give this one another identity"),
     )
@@ -167,17 +133,17 @@ pub fn not_shared(spec: &TicketConfigurationSpec, namespace: &str, shared: &[Str
 }
 
 /// Why the project could not be looked up.
-pub fn lookup_problem(error: &MetadataError) -> Problem {
+pub fn lookup_fault(error: &MetadataError) -> Fault {
     let reason = match error {
         MetadataError::ProjectNotFound { .. } | MetadataError::ProjectArchived { .. } => Reason::ProjectNotFound,
         MetadataError::IssueTypeNotFound { .. } | MetadataError::SubtaskType { .. } => Reason::IssueTypeNotFound,
         MetadataError::CannotCreate { .. } => Reason::PermissionDenied,
         MetadataError::Jira(_) => {
             let message = format!("Jira could not be asked what the project accepts: {error}");
-            return Problem::waiting(Reason::MetadataUnavailable, message);
+            return Fault::passing(Reason::MetadataUnavailable, message);
         }
     };
-    Problem::stalled(reason, error.to_string())
+    Fault::lasting(reason, error.to_string())
 }
 
 /// Checks a spec against the project. Gives a remark on what hinders nothing.
@@ -185,7 +151,7 @@ pub fn lookup_problem(error: &MetadataError) -> Problem {
 /// # Errors
 ///
 /// When Jira would refuse the issues of this configuration, or a name in it means nothing there.
-pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Problem> {
+pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Fault> {
     check_required(spec, project)?;
     let remark = check_priority(spec, project)?;
     check_statuses(spec, project)?;
@@ -201,19 +167,19 @@ pub fn check_fields(
     spec: &TicketConfigurationSpec,
     project: &ProjectMeta,
     elsewhere: &[FieldMeta],
-) -> Result<TypedFields, Problem> {
+) -> Result<TypedFields, Fault> {
     let values =
-        fields::compile(&spec.fields).map_err(|error| Problem::stalled(Reason::TemplateInvalid, error.to_string()))?;
+        fields::compile(&spec.fields).map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?;
     fields::resolve(spec, values, project, elsewhere).map_err(|problems| {
         let told: Vec<String> = problems
             .iter()
             .map(|FieldProblem { field, message }| format!("{field}: {message}"))
             .collect();
-        Problem::stalled(Reason::FieldInvalid, told.join("; "))
+        Fault::lasting(Reason::FieldInvalid, told.join("; "))
     })
 }
 
-fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Problem> {
+fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Fault> {
     let filled =
         |field: &&FieldMeta| fields::fills(spec, field) || (spec.assignee.is_some() && field.field_id == ASSIGNEE);
     let missing: Vec<String> = required(spec, project)
@@ -223,7 +189,7 @@ fn check_required(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Problem::stalled(
+    Err(Fault::lasting(
         Reason::RequiredFieldsMissing,
         format!(
             "Jira requires fields for {} in {} that this configuration does not fill: {}. Fill them in spec.fields, make \
@@ -244,7 +210,7 @@ fn required<'a>(spec: &TicketConfigurationSpec, project: &'a ProjectMeta) -> imp
     })
 }
 
-fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Problem> {
+fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Fault> {
     let Some(remap) = spec.priority.remap.as_ref().filter(|_| spec.priority.field.is_none()) else {
         return Ok(None);
     };
@@ -271,7 +237,7 @@ fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
     if unknown.is_empty() {
         return Ok(None);
     }
-    Err(Problem::stalled(
+    Err(Fault::lasting(
         Reason::PriorityNotFound,
         format!(
             "project {} has no priority {}; it has {}",
@@ -282,7 +248,7 @@ fn check_priority(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
     ))
 }
 
-fn check_statuses(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Problem> {
+fn check_statuses(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<(), Fault> {
     if !spec.status_sync.enabled {
         return Ok(());
     }
@@ -295,7 +261,7 @@ fn check_statuses(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
         return Ok(());
     }
     let names: Vec<String> = project.statuses.iter().map(|status| status.name.clone()).collect();
-    Err(Problem::stalled(
+    Err(Fault::lasting(
         Reason::StatusNotFound,
         format!(
             "{} in {} cannot be in status {}; it can be in {}",
@@ -361,11 +327,7 @@ pub fn usable(spec: &TicketConfigurationSpec, project: &ProjectMeta, dry_run: bo
         (Reason::DryRun, format!("would write {place}; mode is DryRun"))
     };
     let message = remark.map_or_else(|| text.clone(), |remark| format!("{text}; {remark}"));
-    Standing {
-        progress: Progress::Ready,
-        reason,
-        message,
-    }
+    Standing::ready(reason, message)
 }
 
 #[cfg(test)]
@@ -374,6 +336,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::base::fault::Needs;
     use crate::jira::model::{IssueTypeMeta, StatusCategory, StatusDetails};
 
     fn spec(extra: Value) -> TicketConfigurationSpec {
@@ -469,15 +432,12 @@ mod tests {
     fn unknown_values_stall_and_suspend_rests() {
         let problem = check_spec(&spec(json!({"mode": "Later", "deletionPolicy": "Shred"}))).unwrap_err();
         assert_eq!(
-            (problem.reason, problem.progress),
-            (Reason::UnrecognisedValue, Progress::Stalled)
+            (problem.reason, problem.needs),
+            (Reason::UnrecognisedValue, Needs::Person)
         );
         assert!(problem.message.ends_with("mode, deletionPolicy"), "{}", problem.message);
         let problem = check_spec(&spec(json!({"suspend": true}))).unwrap_err();
-        assert_eq!(
-            (problem.reason, problem.progress),
-            (Reason::Suspended, Progress::Resting)
-        );
+        assert_eq!((problem.reason, problem.needs), (Reason::Suspended, Needs::Nothing));
     }
 
     #[test]

@@ -8,17 +8,16 @@ use reqwest::Url;
 
 use crate::api::jira_connection::{Account, Site};
 use crate::api::{JiraConnectionSpec, JiraConnectionStatus, NamespacesFrom, Reason};
-use crate::domain::base::standing::{self, Progress, Standing};
+use crate::domain::base::fault::{Fault, Needs};
+use crate::domain::base::standing::{self, Standing};
 use crate::jira::{ConnectKind, JiraError, LoginReason};
 
-/// Why a connection cannot be used, and how it may become usable.
+/// Why a connection cannot be used, and when to test it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// The reason.
-    pub reason: Reason,
-    /// What is wrong and how to cure it.
-    pub message: String,
-    /// What has to happen.
+    /// Why the connection cannot be used.
+    pub fault: Fault,
+    /// What has to change before another test can give another result.
     pub cure: Cure,
 }
 
@@ -37,16 +36,15 @@ pub enum Cure {
 
 impl Diagnosis {
     fn new(reason: Reason, cure: Cure, message: impl Into<String>) -> Self {
+        let needs = match cure {
+            Cure::AskAgain => Needs::Time,
+            Cure::Person | Cure::Spec => Needs::Person,
+            Cure::Suspended => Needs::Nothing,
+        };
         Self {
-            reason,
-            message: message.into(),
+            fault: Fault::new(reason, message, needs),
             cure,
         }
-    }
-
-    /// True when only a person can cure it.
-    pub fn is_stalled(&self) -> bool {
-        matches!(self.cure, Cure::Person | Cure::Spec)
     }
 }
 
@@ -355,21 +353,9 @@ pub fn standing(spec: &JiraConnectionSpec, outcome: &Result<Discovered, Diagnosi
                 "connected to {} as {}{remark}",
                 found.site.base_url, found.account.display_name
             );
-            Standing {
-                progress: Progress::Ready,
-                reason: Reason::Connected,
-                message,
-            }
+            Standing::ready(Reason::Connected, message)
         }
-        Err(diagnosis) => Standing {
-            progress: match diagnosis.cure {
-                Cure::AskAgain => Progress::Reconciling,
-                Cure::Person | Cure::Spec => Progress::Stalled,
-                Cure::Suspended => Progress::Resting,
-            },
-            reason: diagnosis.reason,
-            message: diagnosis.message.clone(),
-        },
+        Err(diagnosis) => Standing::from(&diagnosis.fault),
     }
 }
 
@@ -383,7 +369,13 @@ pub fn next_status(
 ) -> JiraConnectionStatus {
     let mut next = current.clone();
     next.observed_generation = Some(generation);
-    next.conditions = standing::conditions(&current.conditions, &standing(spec, outcome), generation, now);
+    next.conditions = standing::conditions(
+        &current.conditions,
+        &standing(spec, outcome),
+        &[],
+        Some(generation),
+        now,
+    );
     if let Ok(found) = outcome {
         next.account = Some(found.account.clone());
         next.site = Some(found.site.clone());
@@ -412,7 +404,7 @@ mod tests {
 
     fn reason(url: &str) -> Result<Url, Reason> {
         let allowed = ["acme.atlassian.net", "*.example.com", "127.0.0.1"].map(str::to_owned);
-        permitted_site(&spec(url), &allowed, &["127.0.0.1:8080".to_owned()]).map_err(|diagnosis| diagnosis.reason)
+        permitted_site(&spec(url), &allowed, &["127.0.0.1:8080".to_owned()]).map_err(|diagnosis| diagnosis.fault.reason)
     }
 
     #[test]
@@ -445,9 +437,17 @@ mod tests {
         assert_eq!(reason("http://127.0.0.1:8081"), Err(Reason::InsecureUrl));
         assert_eq!(reason("http://acme.atlassian.net"), Err(Reason::InsecureUrl));
         let diagnosis = permitted_site(&spec("http://h"), &["h".to_owned()], &[]).unwrap_err();
-        assert!(diagnosis.message.contains("--insecure-host h"), "{}", diagnosis.message);
+        assert!(
+            diagnosis.fault.message.contains("--insecure-host h"),
+            "{}",
+            diagnosis.fault.message
+        );
         let diagnosis = permitted_site(&spec("https://h"), &[], &[]).unwrap_err();
-        assert!(diagnosis.message.contains("--allow-host h"), "{}", diagnosis.message);
+        assert!(
+            diagnosis.fault.message.contains("--allow-host h"),
+            "{}",
+            diagnosis.fault.message
+        );
     }
 
     #[test]
@@ -457,7 +457,10 @@ mod tests {
             ..spec("http://nowhere")
         };
         let diagnosis = permitted_site(&spec, &[], &[]).unwrap_err();
-        assert_eq!((diagnosis.reason, diagnosis.is_stalled()), (Reason::Suspended, false));
+        assert_eq!(
+            (diagnosis.fault.reason, diagnosis.fault.needs),
+            (Reason::Suspended, Needs::Nothing)
+        );
     }
 
     #[test]
@@ -472,8 +475,8 @@ mod tests {
             Some(b"\xff"),
         ] {
             let diagnosis = token("s", "k", bad).unwrap_err();
-            assert_eq!(diagnosis.reason, Reason::SecretKeyMissing);
-            assert!(diagnosis.message.contains("Secret s"));
+            assert_eq!(diagnosis.fault.reason, Reason::SecretKeyMissing);
+            assert!(diagnosis.fault.message.contains("Secret s"));
         }
     }
 
@@ -544,17 +547,22 @@ mod tests {
         ];
         for (error, reason, cure) in cases {
             let diagnosis = fault(&error, "acme.atlassian.net", false, None);
-            assert_eq!((diagnosis.reason, diagnosis.cure), (reason, cure), "{error}");
+            assert_eq!((diagnosis.fault.reason, diagnosis.cure), (reason, cure), "{error}");
         }
         let moved = JiraError::Redirected {
             call: call(),
             status: 302,
             location: "new.example.com".to_owned(),
         };
-        assert!(fault(&moved, "h", false, None).message.contains("new.example.com"));
+        assert!(
+            fault(&moved, "h", false, None)
+                .fault
+                .message
+                .contains("new.example.com")
+        );
         let failed = unauthorized(LoginReason::Failed);
-        assert!(fault(&failed, "h", false, None).message.contains("scoped: true"));
-        assert!(fault(&failed, "h", true, None).message.contains("scoped: false"));
+        assert!(fault(&failed, "h", false, None).fault.message.contains("scoped: true"));
+        assert!(fault(&failed, "h", true, None).fault.message.contains("scoped: false"));
     }
 
     fn found() -> Discovered {
@@ -579,7 +587,7 @@ mod tests {
         assert!(check_site(Some(&site), "c", None).is_ok());
         assert!(check_site(Some(&site), "d", Some("d")).is_ok());
         assert_eq!(
-            check_site(Some(&site), "d", Some("c")).unwrap_err().reason,
+            check_site(Some(&site), "d", Some("c")).unwrap_err().fault.reason,
             Reason::SiteChanged
         );
     }

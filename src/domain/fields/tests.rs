@@ -354,7 +354,7 @@ fn templates_are_typed_for_each_finding() {
         ("Contact", "mia@acme.test", "is not an account id"),
     ] {
         let fault = made(field, x, value).unwrap_err();
-        assert_eq!((fault.reason, fault.stalled), (Reason::FieldInvalid, true));
+        assert_eq!((fault.reason, fault.is_stalled()), (Reason::FieldInvalid, true));
         assert!(
             fault.message.starts_with(&format!("fields.{field}: ")),
             "{}",

@@ -198,7 +198,11 @@ pub enum Verdict {
 
 impl From<&Fault> for Verdict {
     fn from(fault: &Fault) -> Self {
-        let make = if fault.stalled { Self::Stalled } else { Self::Waiting };
+        let make = if fault.is_stalled() {
+            Self::Stalled
+        } else {
+            Self::Waiting
+        };
         make(fault.reason, fault.message.clone())
     }
 }
