@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{JiraConnection, Period, SecurityFinding, TicketConfiguration};
 use crate::controllers::context::{Context, NamespaceLabels, Settings};
-use crate::controllers::{jira_connection, ticket, ticket_configuration};
+use crate::controllers::{events, jira_connection, ticket, ticket_configuration};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::readiness::{self, Readiness};
 use crate::runtime::server::Server;
@@ -238,6 +238,7 @@ pub async fn run(args: RunArgs) -> Result<(), String> {
 
     let (client, watch_client) = clients().await?;
     let context = Context {
+        recorder: events::recorder(client.clone()),
         client,
         watch_client,
         settings: Arc::clone(&settings),

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use kube::Client;
+use kube::runtime::events::Recorder;
 
 use crate::runtime::metrics::Metrics;
 use crate::runtime::readiness::Readiness;
@@ -45,6 +46,8 @@ pub struct Context {
     pub client: Client,
     /// Client for watches: without a deadline on replies, which would end a quiet watch.
     pub watch_client: Client,
+    /// Recorder of events, the only one of the process, so that repeated events aggregate.
+    pub recorder: Recorder,
     /// Settings of the process.
     pub settings: Arc<Settings>,
     /// Connections as they stand; written by the connection controller.

@@ -4,27 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{self, Action};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use rand::RngExt;
+use kube::{Api, Client, Resource};
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
 
+use super::call::CallError;
 use super::context::Context;
+use super::random::jittered;
 use super::registry::ObjectKey;
-use crate::api::FIELD_MANAGER;
-use crate::domain::base::standing::status_patch;
+use super::status::{self, Written};
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::shutdown::Shutdown;
 
@@ -71,18 +70,7 @@ pub trait Reconciler<K: Kind>: Send + Sync + 'static {
         &self,
         key: ObjectKey,
         object: Arc<K>,
-    ) -> impl Future<Output = Result<(Outcome, Duration), PassError>> + Send;
-}
-
-/// A pass that failed for a reason outside of the object.
-#[derive(Debug, thiserror::Error)]
-pub enum PassError {
-    /// The API server did not do what it was asked.
-    #[error("API server: {0}")]
-    Api(#[from] kube::Error),
-    /// The API server did not answer in time.
-    #[error("API server: no answer in time")]
-    Deadline,
+    ) -> impl Future<Output = Result<(Outcome, Duration), CallError>> + Send;
 }
 
 /// The objects of one kind, of all namespaces.
@@ -98,7 +86,7 @@ impl<K> Default for Objects<K> {
 impl<K> Objects<K> {
     /// All of them.
     pub fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
-        let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let objects = self.0.read();
         objects
             .iter()
             .map(|(key, object)| (key.clone(), Arc::clone(object)))
@@ -107,11 +95,11 @@ impl<K> Objects<K> {
 
     /// Whether there is one of this key.
     pub fn contains(&self, key: &ObjectKey) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        self.0.read().contains_key(key)
     }
 
     fn keys_in(&self, namespace: Option<&str>) -> Vec<ObjectKey> {
-        let objects = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let objects = self.0.read();
         objects
             .keys()
             .filter(|key| namespace.is_none_or(|one| one == key.namespace))
@@ -120,14 +108,11 @@ impl<K> Objects<K> {
     }
 
     fn put(&self, key: ObjectKey, object: Arc<K>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, object);
+        self.0.write().insert(key, object);
     }
 
     fn remove(&self, key: &ObjectKey) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.0.write().remove(key);
     }
 }
 
@@ -251,7 +236,7 @@ fn drive<K: Kind, R: Reconciler<K>>(
                 pass(object, reconciler, metrics).boxed()
             },
             // Why it failed was logged where the object is known.
-            |_, _: &PassError, _| Action::requeue(jittered(ERROR_DELAY)),
+            |_, _: &CallError, _| Action::requeue(jittered(ERROR_DELAY)),
             reconciler,
         )
         .for_each(|result| async {
@@ -266,7 +251,7 @@ async fn pass<K: Kind, R: Reconciler<K>>(
     object: Arc<K>,
     reconciler: Arc<R>,
     metrics: Arc<crate::runtime::metrics::Metrics>,
-) -> Result<Action, PassError> {
+) -> Result<Action, CallError> {
     let key = key_of(&*object);
     let result = reconciler.reconcile(key.clone(), object).await;
     let outcome = result.as_ref().map_or(Outcome::Error, |(outcome, _)| *outcome);
@@ -311,74 +296,22 @@ pub fn keys(receiver: broadcast::Receiver<ObjectKey>) -> BoxStream<'static, Opti
     .boxed()
 }
 
-/// A time a little off, so that what started together does not stay together.
-pub fn jittered(span: Duration) -> Duration {
-    span.mul_f64(rand::rng().random_range(0.9..1.1))
-}
-
-/// Gives a call to the API server a deadline.
+/// Writes a status where it differs from the present one, and gives the object back as written. Breaks where nothing was
+/// written, with the outcome of the pass and how soon to make another one.
 ///
 /// # Errors
 ///
-/// When the call fails or does not end in time.
-pub async fn with_deadline<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, PassError> {
-    const DEADLINE: Duration = Duration::from_secs(20);
-    match tokio::time::timeout(DEADLINE, call).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(PassError::Deadline),
-    }
-}
-
-/// Writes a status where it differs from the present one. The pass breaks off where there was nothing to write, and where
-/// somebody else wrote the object meanwhile, with how soon to look again.
-pub async fn write_status<K: Kind, S: Serialize>(
+/// When the API server refuses the patch or does not answer in time.
+pub(crate) async fn write_status<K: Kind, S: Serialize>(
     client: &Client,
     object: &K,
     current: &S,
     next: &S,
-) -> Result<ControlFlow<(Outcome, Option<Duration>)>, PassError> {
-    let version = object.resource_version().unwrap_or_default();
-    let Some(patch) = status_patch(current, next, &version) else {
-        return Ok(ControlFlow::Break((Outcome::Unchanged, None)));
-    };
-    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    let parameters = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
-    let (name, patch) = (object.name_any(), Patch::Merge(patch));
-    match with_deadline(api.patch_status(&name, &parameters, &patch)).await {
-        Ok(_) => Ok(ControlFlow::Continue(())),
-        // Changed meanwhile, or gone: the watch tells.
-        Err(PassError::Api(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
-            Ok(ControlFlow::Break((Outcome::Unchanged, Some(CONFLICT_DELAY))))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A recorder of events in the operator's name.
-pub fn recorder(client: Client) -> Recorder {
-    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    Recorder::new(
-        client,
-        Reporter {
-            controller: FIELD_MANAGER.to_owned(),
-            instance,
-        },
-    )
-}
-
-/// Tells of a new reason of the Ready condition. A failure is logged and hinders nothing.
-pub async fn tell<K: Kind>(recorder: &Recorder, object: &K, warning: bool, reason: &str, message: &str) {
-    let event = Event {
-        type_: if warning { EventType::Warning } else { EventType::Normal },
-        reason: reason.to_owned(),
-        note: Some(message.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    if let Err(error) = with_deadline(recorder.publish(&event, &object.object_ref(&()))).await {
-        tracing::debug!(%error, "event not published");
+) -> Result<ControlFlow<(Outcome, Option<Duration>), Box<K>>, CallError> {
+    match status::write(client, object, current, next).await {
+        Written::Written(written) => Ok(ControlFlow::Continue(written)),
+        Written::Unchanged => Ok(ControlFlow::Break((Outcome::Unchanged, None))),
+        Written::Outdated | Written::Gone => Ok(ControlFlow::Break((Outcome::Unchanged, Some(CONFLICT_DELAY)))),
+        Written::Refused(error) => Err(error),
     }
 }

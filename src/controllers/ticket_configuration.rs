@@ -5,25 +5,29 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::events::Recorder;
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::call::{CallError, with_deadline};
 use super::context::Context;
-use super::driver::{self, Objects, PassError, Reconciler, jittered, with_deadline};
+use super::driver::{self, Objects, Reconciler};
+use super::random::{delay, jittered};
 use super::registry::{
-    ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration, connection_key, identity_of, spec_allows,
+    ConfigurationEntry, Connection, ObjectKey, ResolvedConfiguration, connection_key, identity_of, spec_allows,
 };
+use super::status;
 use crate::api::ticket_configuration::{FindingCounts, Resolved};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, TicketConfiguration, TicketConfigurationSpec};
-use crate::domain::base::fault::Needs;
+use crate::domain::base::backoff::Backoff;
+use crate::domain::base::fault::{Fault, Needs};
 use crate::domain::base::standing::{self, Progress, Standing, reason_of};
 use crate::domain::configuration;
 use crate::domain::fields;
@@ -38,14 +42,13 @@ const RESOLVE_INTERVAL: Duration = Duration::from_mins(10);
 /// How often the ConfigMap of a template is read.
 const TEMPLATE_INTERVAL: Duration = Duration::from_mins(1);
 /// How soon it is after an error, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
+const RETRY: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_mins(5));
 
 /// Runs the controller until the shutdown.
 pub async fn run(context: Context, shutdown: Shutdown) {
     let objects = Arc::new(Objects::default());
     let (wake, _) = broadcast::channel(1024);
     let controller = Arc::new(Controller {
-        recorder: driver::recorder(context.client.clone()),
         context: context.clone(),
         objects: Arc::clone(&objects),
         memory: Mutex::default(),
@@ -71,7 +74,6 @@ async fn wake_users(context: Context, objects: Arc<Objects<TicketConfiguration>>
 
 struct Controller {
     context: Context,
-    recorder: Recorder,
     objects: Arc<Objects<TicketConfiguration>>,
     memory: Mutex<BTreeMap<ObjectKey, Memory>>,
     wake: broadcast::Sender<ObjectKey>,
@@ -108,7 +110,7 @@ impl Reconciler<TicketConfiguration> for Controller {
     }
 
     fn gone(&self, key: &ObjectKey) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.memory.lock().remove(key);
         self.context.configurations.remove(key);
         self.context.tallies.remove(key);
         // The one that waited for this one's identity may have it now.
@@ -125,18 +127,18 @@ impl Reconciler<TicketConfiguration> for Controller {
         &self,
         key: ObjectKey,
         object: Arc<TicketConfiguration>,
-    ) -> Result<(Outcome, Duration), PassError> {
+    ) -> Result<(Outcome, Duration), CallError> {
         // What a connection is can be told only when all of them have been listed.
         self.context.readiness.wait(readiness::CONNECTIONS).await;
         if self.awaits_connection(&key, &object) {
             // Whatever was said before stands until the connection is known; it wakes this configuration.
             return Ok((Outcome::Unchanged, Duration::from_secs(5)));
         }
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let mut memory = self.memory.lock().remove(&key);
         let verdict = self.judge(&key, &object, &mut memory).await;
         self.publish(&key, &object, &verdict.state);
         let counts = self.counts(&key, &object, memory.as_ref());
-        let written = self.report(&key, &object, &verdict, counts).await;
+        let written = self.report(&object, &verdict, counts).await;
         let mut wait = jittered(RESOLVE_INTERVAL).min(self.context.settings.status_interval);
         if let Some(memory) = &mut memory {
             wait = wait.min(memory.next.saturating_duration_since(Instant::now()));
@@ -145,10 +147,7 @@ impl Reconciler<TicketConfiguration> for Controller {
             }
         }
         if let Some(memory) = memory.filter(|_| self.objects.contains(&key)) {
-            self.memory
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(key, memory);
+            self.memory.lock().insert(key, memory);
         }
         let (outcome, again) = written?;
         Ok((outcome, again.unwrap_or(wait).max(Duration::from_millis(100))))
@@ -289,22 +288,23 @@ impl Controller {
             kept.map_or_else(|| Arc::new(fresh), Arc::clone)
         });
         let same_generation = before.as_ref().is_some_and(|memory| memory.generation == generation);
-        let failures = before
+        let earlier = before
             .as_ref()
             .filter(|_| same_generation && failed_before)
             .map_or(0, |memory| memory.failures);
+        let failures = if result.is_ok() { 0 } else { earlier.saturating_add(1) };
         let wait = match &result {
-            Ok(_) if names_config_map(spec) => TEMPLATE_INTERVAL,
-            Ok(_) => RESOLVE_INTERVAL,
-            Err(fault) if about_template(fault) => TEMPLATE_INTERVAL,
-            Err(_) => RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1),
+            Ok(_) if names_config_map(spec) => jittered(TEMPLATE_INTERVAL),
+            Ok(_) => jittered(RESOLVE_INTERVAL),
+            Err(fault) if about_template(fault) => jittered(TEMPLATE_INTERVAL),
+            Err(_) => delay(RETRY, failures),
         };
         *memory = Some(Memory {
             generation,
             requested,
             connection,
-            next: Instant::now() + jittered(wait),
-            failures: if result.is_ok() { 0 } else { failures + 1 },
+            next: Instant::now() + wait,
+            failures,
             result,
             counted: before.and_then(|memory| memory.counted),
         });
@@ -330,7 +330,7 @@ impl Controller {
                     let message = format!("{name}, which template.configMapRef names, does not exist");
                     return Err(Fault::lasting(Reason::ConfigMapNotFound, message));
                 }
-                Err(PassError::Api(kube::Error::Api(status))) if status.code == 403 => {
+                Err(error) if error.code() == Some(403) => {
                     let message = format!("the operator may not read {name}; docs/rbac.yaml has the rule it needs");
                     return Err(Fault::lasting(Reason::ConfigMapUnavailable, message));
                 }
@@ -383,11 +383,10 @@ impl Controller {
     /// Writes the status where it differs, and tells of a new reason.
     async fn report(
         &self,
-        key: &ObjectKey,
         object: &TicketConfiguration,
         verdict: &Verdict,
         counts: Option<FindingCounts>,
-    ) -> Result<(Outcome, Option<Duration>), PassError> {
+    ) -> Result<(Outcome, Option<Duration>), CallError> {
         let current = object.status.clone().unwrap_or_default();
         let generation = object.metadata.generation.unwrap_or_default();
         let mut next = current.clone();
@@ -401,27 +400,15 @@ impl Controller {
         );
         next.resolved = verdict.resolved.clone().or(next.resolved);
         next.findings = counts.or(next.findings);
-        if let ControlFlow::Break(done) = driver::write_status(&self.context.client, object, &current, &next).await? {
-            return Ok(done);
-        }
+        let written = match driver::write_status(&self.context.client, object, &current, &next).await? {
+            ControlFlow::Continue(written) => written,
+            ControlFlow::Break(outcome) => return Ok(outcome),
+        };
         let standing = &verdict.standing;
-        let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
-        if reason_of(&current.conditions, ConditionType::Ready) != Some(reason) {
-            let ObjectKey { namespace, name } = key;
-            tracing::info!(
-                kind = "TicketConfiguration",
-                namespace,
-                name,
-                reason,
-                detail = message,
-                "configuration changed"
-            );
+        if reason_of(&current.conditions, ConditionType::Ready) != Some(standing.reason.as_str()) {
             // A connection that is not ready has its own event.
-            let warning = standing.is_warning();
             let waits = standing.reason == Reason::ConnectionNotReady && standing.progress == Progress::Reconciling;
-            if !waits {
-                driver::tell(&self.recorder, object, warning, reason, message).await;
-            }
+            status::announce(&self.context.recorder, &*written, standing, !waits).await;
         }
         Ok((Outcome::Changed, None))
     }

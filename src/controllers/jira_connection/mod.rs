@@ -8,23 +8,27 @@ mod probe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::events::Recorder;
 use kube::{Api, ResourceExt};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use self::probe::{Asked, Credential};
+use super::call::{CallError, with_deadline};
 use super::context::Context;
-use super::driver::{self, Objects, PassError, Reconciler, jittered, with_deadline};
+use super::driver::{self, Objects, Reconciler};
+use super::random::{delay, jittered};
 use super::registry::{Connection, ConnectionEntry, ObjectKey};
+use super::status;
 use crate::api::{ACCEPT_SITE_ANNOTATION, ConditionType, JiraConnection, JiraConnectionSpec, RECONCILE_ANNOTATION};
+use crate::domain::base::backoff::Backoff;
 use crate::domain::base::standing::reason_of;
 use crate::domain::connection::{self, Cure, Diagnosis, Discovered};
 use crate::jira::{JiraClient, Limiters};
@@ -37,7 +41,7 @@ const SECRET_INTERVAL: Duration = Duration::from_mins(5);
 /// How long a refused credential that did not change is believed to be still refused.
 const ASK_INTERVAL: Duration = Duration::from_mins(5);
 /// How soon a connection that does not work is looked at again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(1));
+const RETRY: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_mins(1));
 /// How long nothing happens where only a change of the spec can help.
 const IDLE_INTERVAL: Duration = Duration::from_mins(10);
 /// Faults met in use are looked into no more often than this: one endpoint may refuse what `/myself` grants.
@@ -48,7 +52,6 @@ pub async fn run(context: Context, shutdown: Shutdown) {
     let objects = Arc::new(Objects::default());
     let (wake, _) = broadcast::channel(1024);
     let controller = Arc::new(Controller {
-        recorder: driver::recorder(context.client.clone()),
         context: context.clone(),
         objects: Arc::clone(&objects),
         limiters: Limiters::default(),
@@ -62,7 +65,6 @@ pub async fn run(context: Context, shutdown: Shutdown) {
 
 struct Controller {
     context: Context,
-    recorder: Recorder,
     objects: Arc<Objects<JiraConnection>>,
     limiters: Limiters,
     memory: Mutex<BTreeMap<ObjectKey, Memory>>,
@@ -134,8 +136,8 @@ impl Reconciler<JiraConnection> for Controller {
     }
 
     fn gone(&self, key: &ObjectKey) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.faulted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.memory.lock().remove(key);
+        self.faulted.lock().remove(key);
         self.context.connections.remove(key);
     }
 
@@ -143,8 +145,8 @@ impl Reconciler<JiraConnection> for Controller {
         self.context.readiness.set(readiness::CONNECTIONS);
     }
 
-    async fn reconcile(&self, key: ObjectKey, object: Arc<JiraConnection>) -> Result<(Outcome, Duration), PassError> {
-        let before = self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    async fn reconcile(&self, key: ObjectKey, object: Arc<JiraConnection>) -> Result<(Outcome, Duration), CallError> {
+        let before = self.memory.lock().remove(&key);
         let memory = match self.look(&key, &object, before).await {
             Ok(memory) => memory,
             Err((before, error)) => {
@@ -153,16 +155,12 @@ impl Reconciler<JiraConnection> for Controller {
             }
         };
         self.publish(&key, &memory);
-        let written = self.report(&key, &object, &memory).await;
+        let written = self.report(&object, &memory).await;
         let wait = memory.look_at.saturating_duration_since(Instant::now());
         self.remember(&key, Some(memory));
         let (outcome, again) = written?;
         // A fault that was met meanwhile, or too soon after the last look.
-        let faulted = self
-            .faulted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&key);
+        let faulted = self.faulted.lock().contains(&key);
         let wait = if faulted { wait.min(FAULT_SPACING) } else { wait };
         Ok((outcome, again.unwrap_or(wait).max(Duration::from_millis(100))))
     }
@@ -173,10 +171,7 @@ impl Controller {
         let Some(memory) = memory.filter(|_| self.objects.contains(key)) else {
             return;
         };
-        self.memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key.clone(), memory);
+        self.memory.lock().insert(key.clone(), memory);
     }
 
     /// Looks at the connection where that is due. On an error of the API server gives back what was known.
@@ -185,12 +180,12 @@ impl Controller {
         key: &ObjectKey,
         object: &JiraConnection,
         before: Option<Memory>,
-    ) -> Result<Memory, (Option<Memory>, PassError)> {
+    ) -> Result<Memory, (Option<Memory>, CallError)> {
         let (seen, now) = (Seen::of(object), Instant::now());
         let faulted = before
             .as_ref()
             .is_none_or(|memory| memory.asked_at + FAULT_SPACING <= now)
-            && self.faulted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            && self.faulted.lock().remove(key);
         let before = match before {
             Some(memory) if memory.seen == seen && !faulted && now < memory.look_at => return Ok(memory),
             before => before,
@@ -209,10 +204,7 @@ impl Controller {
             Ok(Err(diagnosis)) => return Ok(Self::failed(before, seen, None, diagnosis)),
             Err(error) => {
                 if faulted {
-                    self.faulted
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(key.clone());
+                    self.faulted.lock().insert(key.clone());
                 }
                 return Err((before, error));
             }
@@ -253,7 +245,7 @@ impl Controller {
         &self,
         key: &ObjectKey,
         spec: &JiraConnectionSpec,
-    ) -> Result<Result<Credential, Diagnosis>, PassError> {
+    ) -> Result<Result<Credential, Diagnosis>, CallError> {
         let Some(basic) = &spec.auth.basic else {
             return Ok(Err(connection::auth_missing()));
         };
@@ -262,7 +254,7 @@ impl Controller {
         let secret = match with_deadline(api.get_opt(&reference.name)).await {
             Ok(Some(secret)) => secret,
             Ok(None) => return Ok(Err(connection::secret_not_found(&key.namespace, &reference.name))),
-            Err(PassError::Api(kube::Error::Api(status))) if status.code == 403 => {
+            Err(error) if error.code() == Some(403) => {
                 return Ok(Err(connection::secret_forbidden(&key.namespace, &reference.name)));
             }
             Err(error) => return Err(error),
@@ -282,9 +274,8 @@ impl Controller {
     }
 
     fn failed(before: Option<Memory>, seen: Seen, digest: Option<[u8; 32]>, diagnosis: Diagnosis) -> Memory {
-        let failures = before.as_ref().map_or(0, |memory| memory.failures.saturating_add(1));
         // A changed spec or reason is looked at soon again.
-        let same = before.as_ref().is_some_and(|memory| {
+        let same = before.as_ref().filter(|memory| {
             memory.seen.spec == seen.spec
                 && memory
                     .outcome
@@ -292,7 +283,7 @@ impl Controller {
                     .err()
                     .is_some_and(|one| one.fault.reason == diagnosis.fault.reason)
         });
-        let failures = if same { failures } else { 0 };
+        let failures = same.map_or(1, |memory| memory.failures.saturating_add(1));
         let now = Instant::now();
         Memory {
             seen,
@@ -348,10 +339,7 @@ impl Controller {
         tokio::spawn(async move {
             while faults.changed().await.is_ok() {
                 if faults.borrow_and_update().is_some() {
-                    faulted
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(key.clone());
+                    faulted.lock().insert(key.clone());
                     let _ = wake.send(key.clone());
                 }
             }
@@ -389,43 +377,17 @@ impl Controller {
     }
 
     /// Writes the status where it differs, and tells of a new reason.
-    async fn report(
-        &self,
-        key: &ObjectKey,
-        object: &JiraConnection,
-        memory: &Memory,
-    ) -> Result<(Outcome, Option<Duration>), PassError> {
+    async fn report(&self, object: &JiraConnection, memory: &Memory) -> Result<(Outcome, Option<Duration>), CallError> {
         let current = object.status.clone().unwrap_or_default();
         let generation = object.metadata.generation.unwrap_or_default();
         let next = connection::next_status(&current, &object.spec, generation, &memory.outcome, Timestamp::now());
-        if let ControlFlow::Break(done) = driver::write_status(&self.context.client, object, &current, &next).await? {
-            return Ok(done);
-        }
+        let written = match driver::write_status(&self.context.client, object, &current, &next).await? {
+            ControlFlow::Continue(written) => written,
+            ControlFlow::Break(outcome) => return Ok(outcome),
+        };
         let standing = connection::standing(&object.spec, &memory.outcome);
         if reason_of(&current.conditions, ConditionType::Ready) != Some(standing.reason.as_str()) {
-            let warning = standing.is_warning();
-            let ObjectKey { namespace, name } = key;
-            let (reason, message) = (standing.reason.as_str(), standing.message.as_str());
-            if warning {
-                tracing::warn!(
-                    kind = "JiraConnection",
-                    namespace,
-                    name,
-                    reason,
-                    detail = message,
-                    "connection is not usable"
-                );
-            } else {
-                tracing::info!(
-                    kind = "JiraConnection",
-                    namespace,
-                    name,
-                    reason,
-                    detail = message,
-                    "connection changed"
-                );
-            }
-            driver::tell(&self.recorder, object, warning, reason, message).await;
+            status::announce(&self.context.recorder, &*written, &standing, true).await;
         }
         Ok((Outcome::Changed, None))
     }
@@ -460,6 +422,6 @@ impl Memory {
 fn retry_after(cure: Cure, failures: u32) -> Duration {
     match cure {
         Cure::Spec | Cure::Suspended => jittered(IDLE_INTERVAL),
-        Cure::Person | Cure::AskAgain => jittered(RETRY.0.saturating_mul(1 << failures.min(6)).min(RETRY.1)),
+        Cure::Person | Cure::AskAgain => delay(RETRY, failures),
     }
 }

@@ -13,9 +13,12 @@ use crate::domain::base::clock::later;
 use crate::domain::content::{Resolved, SentFields};
 use crate::jira::model::Issue;
 
-use crate::domain::base::backoff;
+use crate::domain::base::backoff::Backoff;
 use crate::domain::base::fault::Fault;
 use crate::domain::identity::Record;
+
+/// Waits after a failure that passes.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
 
 /// What is known of the ticket's issue in Jira.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -227,7 +230,7 @@ impl Memory {
             .as_ref()
             .map_or(0, |trouble| trouble.failures)
             .saturating_add(1);
-        let delay = backoff::delay(failures, jitter).max(least.unwrap_or_default());
+        let delay = RETRY.delay(failures, jitter).max(least.unwrap_or_default());
         self.trouble = Some(Trouble {
             fault,
             failures,
