@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{JiraConnection, Period, SecurityFinding, TicketConfiguration};
 use crate::controllers::context::{Context, NamespaceLabels, Settings};
-use crate::controllers::{events, jira_connection, ticket, ticket_configuration};
+use crate::controllers::{configuration, connection, events, ticket};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::readiness::{self, Readiness};
 use crate::runtime::server::Server;
@@ -203,7 +203,7 @@ fn is_host_pattern(text: &str) -> bool {
 }
 
 fn is_insecure(url: &reqwest::Url, insecure_hosts: &[String]) -> bool {
-    crate::domain::connection::is_listed_insecure(
+    crate::domain::connection::site::is_listed_insecure(
         url.host_str().unwrap_or_default(),
         url.port_or_known_default(),
         insecure_hosts,
@@ -271,11 +271,11 @@ async fn work(context: Context, shutdown: &Shutdown) {
     let mut tasks = JoinSet::new();
     tasks.spawn(named(
         "JiraConnection controller",
-        jira_connection::run(context.clone(), shutdown.clone()),
+        connection::run(context.clone(), shutdown.clone()),
     ));
     tasks.spawn(named(
         "TicketConfiguration controller",
-        ticket_configuration::run(context.clone(), shutdown.clone()),
+        configuration::run(context.clone(), shutdown.clone()),
     ));
     tasks.spawn(named("ticket controller", {
         let (context, shutdown) = (context.clone(), shutdown.clone());

@@ -10,11 +10,10 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 use tokio::sync::broadcast;
 
 use crate::api::ticket_configuration::FindingCounts;
-use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfiguration, TicketConfigurationSpec};
+use crate::api::{JiraConnection, JiraConnectionSpec, TicketConfigurationSpec};
+pub use crate::app::connect::Connection;
+pub use crate::app::resolve::ResolvedConfiguration;
 pub use crate::domain::base::fault::Fault;
-use crate::domain::fields::TypedFields;
-use crate::domain::render::template::Compiled as Template;
-use crate::jira::{Gateway, Metadata, ProjectMeta};
 
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,24 +51,6 @@ pub struct ConnectionEntry {
     pub state: Option<Result<Arc<Connection>, Fault>>,
 }
 
-/// A connection that answered.
-pub struct Connection {
-    /// Its key.
-    pub key: ObjectKey,
-    /// Batched access to Jira.
-    pub gateway: Gateway,
-    /// What projects accept, remembered.
-    pub metadata: Metadata,
-    /// Atlassian's id of the site.
-    pub cloud_id: String,
-    /// Beginning of links for browsers, without trailing slash.
-    pub base_url: String,
-    /// Whom the token belongs to.
-    pub account_id: String,
-    /// How long one call may take.
-    pub request_timeout: std::time::Duration,
-}
-
 /// A configuration as its controller last saw it.
 #[derive(Clone)]
 pub struct ConfigurationEntry {
@@ -102,25 +83,6 @@ pub fn connection_key(configuration: &ObjectKey, spec: &TicketConfigurationSpec)
             .unwrap_or_else(|| configuration.namespace.clone()),
         name: reference.name.clone(),
     }
-}
-
-/// The identity of a configuration: as set, else its namespace and name.
-pub fn identity_of(configuration: &TicketConfiguration) -> String {
-    let default = || ObjectKey::of(configuration).to_string();
-    configuration.spec.identity.clone().unwrap_or_else(default)
-}
-
-/// A configuration whose names have been looked up in Jira.
-#[derive(Debug)]
-pub struct ResolvedConfiguration {
-    /// What Jira says of project and issue type.
-    pub project: Arc<ProjectMeta>,
-    /// How the texts of its issues are made, when the spec says how.
-    pub template: Option<Arc<Template>>,
-    /// The fields of the spec, as Jira takes them.
-    pub fields: TypedFields,
-    /// Something worth telling that hinders nothing, for the Ready condition.
-    pub remark: Option<String>,
 }
 
 /// A set of entries with a broadcast of what changes.

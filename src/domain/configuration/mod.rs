@@ -2,14 +2,14 @@
 
 use crate::domain::base::words::listed;
 use crate::domain::content::has_unrecognised;
-use crate::domain::fields::{self, FieldProblem, TypedFields, describe, value_id, value_name};
+use crate::domain::fields::{self, FieldProblem, TypedFields, Values, describe, value_id, value_name};
 use crate::domain::placement::group;
 
 use crate::api::template::Preset;
 use crate::api::ticket_configuration::{
     ConflictPolicy, DeletionPolicy, Direction, Mode, Resolved, TicketConfigurationSpec,
 };
-use crate::api::{NamespacesFrom, Reason, Severity, State};
+use crate::api::{NamespacesFrom, Reason, Severity, State, TicketConfiguration};
 use crate::domain::base::fault::Fault;
 use crate::domain::base::standing::Standing;
 use crate::domain::state::table::names_status;
@@ -103,6 +103,24 @@ fn unrecognised(spec: &TicketConfigurationSpec) -> Vec<&'static str> {
         .collect()
 }
 
+/// The identity of a configuration: `spec.identity`, by default its namespace and name as `namespace/name`.
+pub fn identity_of(configuration: &TicketConfiguration) -> String {
+    let meta = &configuration.metadata;
+    let namespace = meta.namespace.as_deref().unwrap_or("default");
+    let name = meta.name.as_deref().unwrap_or_default();
+    let by_name = || format!("{namespace}/{name}");
+    configuration.spec.identity.clone().unwrap_or_else(by_name)
+}
+
+/// Compiles the templates in `spec.fields`.
+///
+/// # Errors
+///
+/// When one has an error (`TemplateInvalid`); the message names the field.
+pub fn field_values(spec: &TicketConfigurationSpec) -> Result<Values, Fault> {
+    fields::compile(&spec.fields).map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))
+}
+
 /// Who came first of two configurations of one identity: the older, then the first by namespace and name.
 pub fn came_first<T: Ord, K: Ord>(one: (Option<T>, K), other: (Option<T>, K)) -> bool {
     // Without a creation time, which every stored object has, an object counts as the youngest.
@@ -168,9 +186,7 @@ pub fn check_fields(
     project: &ProjectMeta,
     elsewhere: &[FieldMeta],
 ) -> Result<TypedFields, Fault> {
-    let values =
-        fields::compile(&spec.fields).map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))?;
-    fields::resolve(spec, values, project, elsewhere).map_err(|problems| {
+    fields::resolve(spec, field_values(spec)?, project, elsewhere).map_err(|problems| {
         let told: Vec<String> = problems
             .iter()
             .map(|FieldProblem { field, message }| format!("{field}: {message}"))

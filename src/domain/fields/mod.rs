@@ -25,7 +25,8 @@ use crate::jira::model::{FieldMeta, SiteField};
 use crate::jira::{AssigneeWish, ProjectMeta};
 
 use crate::domain::render::template::TemplateError;
-use crate::domain::render::values::{Values, is_template};
+pub use crate::domain::render::values::Values;
+use crate::domain::render::values::is_template;
 
 pub use compare::{Shape, entry_value, has_entry};
 use due::due_date;
