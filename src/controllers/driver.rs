@@ -309,7 +309,7 @@ pub(crate) async fn write_status<K: Kind, S: Serialize>(
     next: &S,
 ) -> Result<ControlFlow<(Outcome, Option<Duration>), Box<K>>, CallError> {
     match status::write(client, object, current, next).await {
-        Written::Written(written) => Ok(ControlFlow::Continue(written)),
+        Written::Done(written) => Ok(ControlFlow::Continue(written)),
         Written::Unchanged => Ok(ControlFlow::Break((Outcome::Unchanged, None))),
         Written::Outdated | Written::Gone => Ok(ControlFlow::Break((Outcome::Unchanged, Some(CONFLICT_DELAY)))),
         Written::Refused(error) => Err(error),

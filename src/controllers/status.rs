@@ -20,7 +20,7 @@ pub(crate) enum Written<K> {
     /// The status stands already as wanted; no call was made.
     Unchanged,
     /// The status was written. The object is the API server's answer.
-    Written(Box<K>),
+    Done(Box<K>),
     /// Somebody else has written the object since it was read (HTTP 409). The watch brings the newer copy.
     Outdated,
     /// The object does not exist any more (HTTP 404).
@@ -47,7 +47,7 @@ where
     };
     let (name, patch) = (object.name_any(), Patch::Merge(patch));
     match with_deadline(api.patch_status(&name, &parameters, &patch)).await {
-        Ok(written) => Written::Written(Box::new(written)),
+        Ok(written) => Written::Done(Box::new(written)),
         Err(error) => match error.code() {
             Some(409) => Written::Outdated,
             Some(404) => Written::Gone,
