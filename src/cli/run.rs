@@ -22,7 +22,7 @@ use crate::runtime::server::Server;
 use crate::runtime::shutdown::{self, DRAIN_LIMIT, Shutdown};
 use crate::runtime::telemetry::LogFormat;
 
-/// How often missing definitions are looked for.
+/// How often the operator looks for missing custom resource definitions.
 const CRD_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the labels of namespaces are read where they cannot be watched.
 const NAMESPACE_INTERVAL: Duration = Duration::from_mins(1);
@@ -31,10 +31,10 @@ const API_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest instance id.
 const MAX_INSTANCE_ID: usize = 40;
 
-/// Settings of `run`. Each can be given by its variable as well.
+/// Settings of `run`. Each has an environment variable as well.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Host that connections may lead to, such as acme.atlassian.net; repeat it or separate by commas.
+    /// Host that connections may name, such as acme.atlassian.net; repeatable, or separated by commas.
     /// `*.example.com` allows every host below example.com.
     #[arg(
         long = "allow-host",
@@ -43,7 +43,7 @@ pub struct RunArgs {
         value_name = "HOST"
     )]
     allow_hosts: Vec<String>,
-    /// Host, or host:port, that may be reached over plain http. For tests. It must be allowed as well.
+    /// Host, or host:port, that may be reached over plain http. For tests. The host must be allowed by `--allow-host` as well.
     #[arg(
         long = "insecure-host",
         env = "JFO_INSECURE_HOST",
@@ -83,10 +83,11 @@ pub struct RunArgs {
         value_name = "NAMESPACE"
     )]
     shared_configuration_namespaces: Vec<String>,
-    /// Name of this installation, for ever: its issues are found by it. Lower-case letters, digits and hyphens.
+    /// Name of this installation, by which its issues are found. Never change the name. Lower-case letters, digits and
+    /// hyphens.
     #[arg(long, env = "JFO_INSTANCE_ID", value_parser = instance_id, value_name = "ID")]
     instance_id: String,
-    /// Write nothing to Jira, whatever configurations say.
+    /// Writes nothing to Jira, whatever the `mode` of a configuration.
     #[arg(long, env = "JFO_DRY_RUN")]
     dry_run: bool,
     /// How long Jira's search may lag behind its issues.
@@ -95,13 +96,13 @@ pub struct RunArgs {
     /// How long after its record a creation may still be sent.
     #[arg(long, env = "JFO_SEND_WINDOW", default_value = "20s", value_name = "PERIOD")]
     send_window: Period,
-    /// How often counters in the status of configurations are brought up to date, at most.
+    /// How often the counters in the status of configurations are updated, at most.
     #[arg(long, env = "JFO_STATUS_INTERVAL", default_value = "5m", value_name = "PERIOD")]
     status_interval: Period,
-    /// How many tickets are worked on at once.
+    /// How many tickets the operator works on at once.
     #[arg(long, env = "JFO_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "JFO_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
@@ -121,11 +122,11 @@ fn instance_id(text: &str) -> Result<String, String> {
 }
 
 impl RunArgs {
-    /// The settings, or what is wrong with them.
+    /// Checks the flags.
     ///
     /// # Errors
     ///
-    /// When a value is wrong or two do not go together; the text names the flag.
+    /// When a value is wrong, or two values contradict each other; the text names the flag.
     pub fn settings(self) -> Result<Settings, String> {
         let allowed_hosts = cleaned(self.allow_hosts);
         let insecure_hosts = cleaned(self.insecure_hosts);
@@ -182,7 +183,7 @@ impl RunArgs {
     }
 }
 
-/// Without blanks, empty entries and repetitions, in the order given.
+/// The values in lower case, without white space around them, empty values and repetitions, in the order given.
 fn cleaned(values: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let trimmed = values.into_iter().map(|value| value.trim().to_ascii_lowercase());
@@ -214,7 +215,7 @@ fn is_insecure(url: &reqwest::Url, insecure_hosts: &[String]) -> bool {
 ///
 /// # Errors
 ///
-/// When it cannot start; the text says why.
+/// When the operator cannot start; the text says why.
 pub async fn run(args: RunArgs) -> Result<(), String> {
     let http_address = args.http_address;
     let settings = Arc::new(args.settings()?);
@@ -260,13 +261,13 @@ pub async fn run(args: RunArgs) -> Result<(), String> {
         () = shutdown.clone().started() => {}
     }
     stop_server.start();
-    // Connections that are kept open do not hold up the end.
+    // HTTP connections that are kept open do not delay the exit.
     let _ = tokio::time::timeout(Duration::from_secs(1), serving).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Runs the controllers until the shutdown and gives them time to finish what is in flight.
+/// Runs the controllers until the shutdown, then waits for the work in flight for at most [`DRAIN_LIMIT`].
 async fn work(context: Context, shutdown: &Shutdown) {
     let mut tasks = JoinSet::new();
     tasks.spawn(named(
@@ -292,14 +293,14 @@ async fn work(context: Context, shutdown: &Shutdown) {
         }
     }));
     let feeding = tokio::spawn(feed_namespaces(context));
-    // A controller ends by itself only by a panic: the process then ends as well, to be started anew.
+    // A controller ends by itself only by a panic. The process then ends as well, so that it is restarted.
     let ended_early = tokio::select! {
         ended = tasks.join_next() => !shutdown.has_started() && ended.is_some(),
         () = shutdown.clone().started() => false,
     };
     feeding.abort();
     if ended_early {
-        tracing::error!("a controller ended by itself; exiting, to be started anew");
+        tracing::error!("a controller ended by itself; the process exits to be restarted");
         std::process::exit(1);
     }
     let drained = tokio::time::timeout(DRAIN_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
@@ -325,14 +326,14 @@ async fn clients() -> Result<(Client, Client), String> {
     calling.read_timeout = Some(API_DEADLINE);
     calling.write_timeout = Some(API_DEADLINE);
     calling.reset_reader_on_write = true;
-    // Repetition is decided where the meaning of a call is known.
+    // The caller decides about retries, because the caller knows what the call means.
     calling.default_retry = false;
     let calling = Client::try_from(calling).map_err(|error| unusable(&error))?;
     let watching = Client::try_from(watching).map_err(|error| unusable(&error))?;
     Ok((calling, watching))
 }
 
-/// Waits until the API server knows all three kinds.
+/// Waits until the API server has the definitions of all three kinds.
 async fn wait_for_crds(context: &Context) {
     let mut told = Vec::new();
     loop {
@@ -379,16 +380,17 @@ where
     }
 }
 
-/// An error and what caused it, on one line.
+/// An error and its causes, on one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    // Some wrappers repeat the words of what they wrap.
+    // Some errors repeat the text of their cause.
     words.dedup_by(|cause, error| error.contains(cause.as_str()));
     words.join(": ")
 }
 
-/// Keeps the labels of namespaces. Without the permission selectors by label match nothing, which is said once.
+/// Keeps the labels of namespaces up to date. Without the permission to read namespaces, selectors by label match nothing;
+/// a warning is logged once.
 async fn feed_namespaces(context: Context) {
     if context.settings.watch_namespaces.is_empty() {
         watch_namespaces(context).await;

@@ -1,10 +1,11 @@
-//! What the controllers of connections and configurations share: one watch per namespace, what is known of it in one
-//! map, and a `Controller` on each.
+//! What the controllers of connections and configurations share: a watch and a kube `Controller` for each watched
+//! namespace, and one map of the objects of all namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::stream::BoxStream;
@@ -24,18 +25,20 @@ use super::context::Context;
 use super::random::jittered;
 use super::registry::ObjectKey;
 use super::status::{self, Written};
+use crate::domain::base::fault::Fault;
 use crate::runtime::metrics::{ControllerName, Outcome};
 use crate::runtime::shutdown::Shutdown;
 
 /// How many objects of one kind and namespace are worked on at once.
 const CONCURRENCY: u16 = 8;
-/// A status that changed under our hands is written anew from what the watch brings.
+/// How soon a pass follows that could not write a status because somebody else had written the object. By then the watch
+/// has brought the newer copy.
 const CONFLICT_DELAY: Duration = Duration::from_secs(1);
-/// How long a failed pass waits, at least.
+/// How soon a pass follows a pass that failed.
 const ERROR_DELAY: Duration = Duration::from_secs(5);
 
-/// A kind that can be driven.
-pub trait Kind:
+/// A namespaced kind of objects with a controller.
+pub(crate) trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
 {
 }
@@ -52,20 +55,20 @@ impl<K> Kind for K where
 }
 
 /// What a controller does with its objects.
-pub trait Reconciler<K: Kind>: Send + Sync + 'static {
-    /// Its name in metrics.
+pub(crate) trait Reconciler<K: Kind>: Send + Sync + 'static {
+    /// Name of the controller in metrics.
     const NAME: ControllerName;
 
-    /// An object was seen; called for each of the first list before any pass begins.
+    /// The watch shows an object. Called for each object of the first list before the first pass.
     fn seen(&self, key: &ObjectKey, object: &Arc<K>);
 
-    /// An object is gone.
+    /// The watch shows that an object does not exist any more.
     fn gone(&self, key: &ObjectKey);
 
-    /// The first lists of all namespaces are there.
+    /// The watches have listed the objects of all namespaces for the first time.
     fn listed(&self);
 
-    /// One pass. Says whether it wrote anything and when the next one is due.
+    /// One pass over an object. Returns whether the pass wrote anything, and how soon the next pass is due.
     fn reconcile(
         &self,
         key: ObjectKey,
@@ -75,7 +78,7 @@ pub trait Reconciler<K: Kind>: Send + Sync + 'static {
 
 /// The objects of one kind, of all namespaces.
 #[derive(Debug)]
-pub struct Objects<K>(RwLock<BTreeMap<ObjectKey, Arc<K>>>);
+pub(crate) struct Objects<K>(RwLock<BTreeMap<ObjectKey, Arc<K>>>);
 
 impl<K> Default for Objects<K> {
     fn default() -> Self {
@@ -84,8 +87,8 @@ impl<K> Default for Objects<K> {
 }
 
 impl<K> Objects<K> {
-    /// All of them.
-    pub fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
+    /// All objects.
+    pub(crate) fn all(&self) -> Vec<(ObjectKey, Arc<K>)> {
         let objects = self.0.read();
         objects
             .iter()
@@ -93,8 +96,8 @@ impl<K> Objects<K> {
             .collect()
     }
 
-    /// Whether there is one of this key.
-    pub fn contains(&self, key: &ObjectKey) -> bool {
+    /// Whether the object exists.
+    pub(crate) fn contains(&self, key: &ObjectKey) -> bool {
         self.0.read().contains_key(key)
     }
 
@@ -116,13 +119,15 @@ impl<K> Objects<K> {
     }
 }
 
-/// Follows one watch and tells what it means.
+/// Carries the events of one watch to the map of objects and to the controller.
 struct Follower<K: Kind, R> {
     objects: Arc<Objects<K>>,
     reconciler: Arc<R>,
     namespace: Option<String>,
+    /// The objects of a list that is under way.
     listing: BTreeSet<ObjectKey>,
-    unlisted: Arc<std::sync::atomic::AtomicUsize>,
+    /// How many watches have not listed their objects yet.
+    unlisted: Arc<AtomicUsize>,
     was_listed: bool,
 }
 
@@ -144,7 +149,7 @@ impl<K: Kind, R: Reconciler<K>> Follower<K, R> {
                         self.forget(&key);
                     }
                 }
-                let last = || self.unlisted.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1;
+                let last = || self.unlisted.fetch_sub(1, Ordering::AcqRel) == 1;
                 if !std::mem::replace(&mut self.was_listed, true) && last() {
                     self.reconciler.listed();
                 }
@@ -176,8 +181,8 @@ fn key_of<K: Resource>(object: &K) -> ObjectKey {
 
 /// Runs the controllers of one kind, one for each watched namespace, until the shutdown.
 ///
-/// Keys sent to `wake` are given a pass at once.
-pub async fn run<K: Kind, R: Reconciler<K>>(
+/// An object whose key is sent to `wake` gets a pass at once.
+pub(crate) async fn run<K: Kind, R: Reconciler<K>>(
     context: &Context,
     objects: Arc<Objects<K>>,
     reconciler: Arc<R>,
@@ -190,7 +195,7 @@ pub async fn run<K: Kind, R: Reconciler<K>>(
     } else {
         watched.iter().cloned().map(Some).collect()
     };
-    let unlisted = Arc::new(std::sync::atomic::AtomicUsize::new(namespaces.len()));
+    let unlisted = Arc::new(AtomicUsize::new(namespaces.len()));
     let controllers = namespaces.into_iter().map(|namespace| {
         let follower = Follower {
             objects: Arc::clone(&objects),
@@ -223,7 +228,7 @@ fn drive<K: Kind, R: Reconciler<K>>(
         .default_backoff()
         .reflect(writer)
         .inspect_ok(move |event| follower.follow(event))
-        .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "watch failed; it is taken up again"))
+        .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "watch failed; it is started again"))
         .applied_objects();
     let metrics = Arc::clone(&context.metrics);
     Controller::for_stream(stream, store)
@@ -235,12 +240,12 @@ fn drive<K: Kind, R: Reconciler<K>>(
                 let metrics = Arc::clone(&metrics);
                 pass(object, reconciler, metrics).boxed()
             },
-            // Why it failed was logged where the object is known.
+            // `pass` has logged the error.
             |_, _: &CallError, _| Action::requeue(jittered(ERROR_DELAY)),
             reconciler,
         )
         .for_each(|result| async {
-            // A queue error is a failed watch, logged above; an object that is gone needs no pass.
+            // A queue error is a failed watch, which is logged above. An object that is gone needs no pass.
             if let Err(controller::Error::RunnerError(error)) = result {
                 tracing::error!(%error, "controller failed");
             }
@@ -260,13 +265,13 @@ async fn pass<K: Kind, R: Reconciler<K>>(
         Ok((_, next)) => Ok(Action::requeue(next)),
         Err(error) => {
             let ObjectKey { namespace, name } = key;
-            tracing::warn!(kind = %K::kind(&()), namespace, name, %error, "pass failed; it is tried again");
+            tracing::warn!(kind = %K::kind(&()), namespace, name, %error, "pass failed; another one follows");
             Err(error)
         }
     }
 }
 
-/// The keys that are to be given a pass. After a gap all of them are.
+/// The objects that get a pass because of `wake`: after a gap in the channel, all objects.
 fn woken<K: Kind>(
     wake: broadcast::Receiver<ObjectKey>,
     objects: Arc<Objects<K>>,
@@ -284,8 +289,8 @@ fn woken<K: Kind>(
         .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
 }
 
-/// The keys that a channel tells; `None` where some were missed.
-pub fn keys(receiver: broadcast::Receiver<ObjectKey>) -> BoxStream<'static, Option<ObjectKey>> {
+/// The keys that come through a channel; `None` where the channel has dropped keys.
+pub(crate) fn keys(receiver: broadcast::Receiver<ObjectKey>) -> BoxStream<'static, Option<ObjectKey>> {
     stream::unfold(receiver, |mut receiver| async {
         match receiver.recv().await {
             Ok(key) => Some((Some(key), receiver)),
@@ -296,8 +301,17 @@ pub fn keys(receiver: broadcast::Receiver<ObjectKey>) -> BoxStream<'static, Opti
     .boxed()
 }
 
-/// Writes a status where it differs from the present one, and gives the object back as written. Breaks where nothing was
-/// written, with the outcome of the pass and how soon to make another one.
+/// Whether an entry of a registry says the same as a newer state. Readers compare working states by their `Arc`.
+pub(crate) fn same_state<T>(entry: Option<&Result<Arc<T>, Fault>>, newer: &Result<Arc<T>, Fault>) -> bool {
+    match (entry, newer) {
+        (Some(Ok(one)), Ok(other)) => Arc::ptr_eq(one, other),
+        (Some(Err(one)), Err(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Writes a status where `next` differs from `current`, and returns the object as written. Breaks where nothing was
+/// written, with the outcome of the pass and how soon the next pass is due.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What can be counted, for Prometheus. Every label has a closed set of values; no label names an object.
+//! Metrics for Prometheus. Every label has a closed set of values; no label names an object.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::jira::CallStats;
 
-/// Which controller a number belongs to.
+/// The controller that a pass belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum ControllerName {
     /// Connections.
@@ -23,14 +23,14 @@ pub enum ControllerName {
     Ticket,
 }
 
-/// How a pass ended.
+/// The outcome of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Outcome {
     /// Something was written.
     Changed,
     /// There was nothing to write.
     Unchanged,
-    /// The pass failed and is tried again.
+    /// The pass failed; another one follows.
     Error,
 }
 
@@ -103,7 +103,7 @@ impl Metrics {
     }
 }
 
-/// The calls to Jira, read when they are asked for.
+/// The calls to Jira, read on each scrape.
 #[derive(Debug)]
 struct Calls(CallStats);
 

@@ -1,6 +1,6 @@
-//! Named gates that open once: what the process still waits for before it is ready.
+//! Named gates that open once: what the process waits for before it is ready.
 //!
-//! Ticket work waits for the same gates, so that no decision is made from half a list.
+//! The controllers wait for the same gates, so that no decision is made from half a list.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Readiness {
         }
     }
 
-    /// Opens a gate, for good.
+    /// Opens a gate. A gate never closes again.
     pub fn set(&self, name: &'static str) {
         self.gates.send_if_modified(|gates| {
             let gate = gates.entry(name).or_default();
@@ -46,13 +46,13 @@ impl Readiness {
         });
     }
 
-    /// Says what a closed gate waits for, for `/readyz`.
+    /// Sets what a closed gate waits for, for `/readyz`.
     pub fn explain(&self, name: &'static str, detail: String) {
         self.gates
             .send_modify(|gates| gates.entry(name).or_default().detail = Some(detail));
     }
 
-    /// What is still waited for.
+    /// The closed gates, each with what it waits for.
     pub fn missing(&self) -> Vec<String> {
         let closed = |(name, gate): (&&'static str, &Gate)| match &gate.detail {
             _ if gate.open => None,
@@ -67,15 +67,6 @@ impl Readiness {
         let open = |gates: &BTreeMap<&'static str, Gate>| gates.get(name).is_some_and(|gate| gate.open);
         let _ = self.gates.subscribe().wait_for(open).await;
     }
-
-    /// Waits until all gates are open.
-    pub async fn wait_all(&self) {
-        let _ = self
-            .gates
-            .subscribe()
-            .wait_for(|gates| gates.values().all(|gate| gate.open))
-            .await;
-    }
 }
 
 #[cfg(test)]
@@ -83,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_gate_opens_once_and_tells_what_it_waits_for() {
+    async fn a_gate_opens_once_and_names_what_it_waits_for() {
         let readiness = Readiness::new(&[CRDS, CONNECTIONS]);
         readiness.explain(CRDS, "securityfindings".to_owned());
         assert_eq!(readiness.missing(), ["CRDs: securityfindings", CONNECTIONS]);
@@ -91,7 +82,7 @@ mod tests {
         readiness.wait(CRDS).await;
         assert_eq!(readiness.missing(), [CONNECTIONS]);
         readiness.set(CONNECTIONS);
-        readiness.wait_all().await;
+        readiness.wait(CONNECTIONS).await;
         assert!(readiness.missing().is_empty());
     }
 }

@@ -24,25 +24,19 @@ struct Shared {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    address: SocketAddr,
 }
 
 impl Server {
-    /// Takes the port. Port 0 takes any free one; the log tells which.
+    /// Binds the port. Port 0 binds any free port; the log names the address.
     ///
     /// # Errors
     ///
-    /// When the port cannot be had.
+    /// When the port cannot be bound.
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         tracing::info!(address = %format_args!("http://{address}"), "HTTP server listens");
-        Ok(Self { listener, address })
-    }
-
-    /// The address it is bound to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { listener })
     }
 
     /// Serves until `shutdown`.
@@ -100,7 +94,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_alive_at_once_and_ready_when_the_gates_are_open() {
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (address, readiness) = (server.address(), Readiness::new(&[CRDS]));
+        let (address, readiness) = (server.listener.local_addr().unwrap(), Readiness::new(&[CRDS]));
         let (trigger, shutdown) = Shutdown::new();
         let serving = tokio::spawn(server.serve(Arc::default(), readiness.clone(), shutdown));
         assert!(ask(address, "/livez").await.starts_with("HTTP/1.1 200"));

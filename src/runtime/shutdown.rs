@@ -8,13 +8,13 @@ use tokio::sync::watch;
 /// How long work in flight may take to finish.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
-/// Tells that the process is about to end. Cheap to clone.
+/// Whether the process is about to end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     started: watch::Receiver<bool>,
 }
 
-/// Starts a shutdown. When it is dropped, the shutdown starts as well.
+/// Starts a shutdown. Dropping the trigger starts the shutdown as well.
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<bool>);
 
@@ -26,7 +26,7 @@ impl Trigger {
 }
 
 impl Shutdown {
-    /// A shutdown and what starts it.
+    /// A shutdown and its trigger.
     pub fn new() -> (Trigger, Self) {
         let (sender, started) = watch::channel(false);
         (Trigger(sender), Self { started })
@@ -37,7 +37,7 @@ impl Shutdown {
         *self.started.borrow() || self.started.has_changed().is_err()
     }
 
-    /// Waits for the moment from which no new work may be begun.
+    /// Waits until no new work may be begun.
     pub async fn started(mut self) {
         let _ = self.started.wait_for(|started| *started).await;
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everybody_is_told() {
+    async fn every_clone_sees_the_start() {
         let (trigger, shutdown) = Shutdown::new();
         assert!(!shutdown.has_started());
         trigger.start();

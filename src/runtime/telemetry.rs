@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 /// The variable that holds the filter, in the syntax of `tracing-subscriber` (`info,kube=debug`).
 pub const FILTER_VARIABLE: &str = "JFO_LOG";
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people.

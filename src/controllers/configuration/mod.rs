@@ -143,11 +143,7 @@ impl Controller {
         let same = self.context.configurations.get(key).is_some_and(|entry| {
             entry.generation == fresh.generation
                 && entry.identity == fresh.identity
-                && match (&entry.state, state) {
-                    (Some(Ok(one)), Ok(other)) => Arc::ptr_eq(one, other),
-                    (Some(Err(one)), Err(other)) => one == other,
-                    _ => false,
-                }
+                && driver::same_state(entry.state.as_ref(), state)
         });
         if !same {
             self.context.configurations.put(key.clone(), fresh);

@@ -127,11 +127,7 @@ impl Controller {
         let same = self.context.connections.get(key).is_some_and(|entry| {
             entry.spec == known.inputs.spec
                 && entry.version == known.version
-                && match (&entry.state, &state) {
-                    (Some(Ok(one)), Ok(other)) => Arc::ptr_eq(one, other),
-                    (Some(Err(one)), Err(other)) => one == other,
-                    _ => false,
-                }
+                && driver::same_state(entry.state.as_ref(), &state)
         });
         if !same {
             let entry = ConnectionEntry {

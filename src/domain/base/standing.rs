@@ -74,12 +74,12 @@ impl Standing {
 
 impl From<&Fault> for Standing {
     fn from(fault: &Fault) -> Self {
-        let progress = match fault.needs {
-            Needs::Time => Progress::Reconciling,
-            Needs::Person => Progress::Stalled,
-            Needs::Nothing => Progress::Resting,
+        let of = match fault.needs {
+            Needs::Time => Self::waiting,
+            Needs::Person => Self::stalled,
+            Needs::Nothing => Self::resting,
         };
-        Self::new(progress, fault.reason, fault.message.clone())
+        of(fault.reason, fault.message.clone())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration's spec means in a project as Jira describes it.
+//! What the spec of a configuration means, by itself and in a project as Jira describes the project.
 
 use crate::domain::base::words::listed;
 use crate::domain::content::has_unrecognised;
@@ -16,20 +16,20 @@ use crate::domain::state::table::names_status;
 use crate::jira::model::FieldMeta;
 use crate::jira::{MetadataError, ProjectMeta};
 
-/// Most names that a status lists.
+/// Most names of one sort that a status lists.
 const MAX_STATUS_NAMES: usize = 100;
-/// Fields the operator always sends.
+/// Fields that the operator sends with every creation.
 const ALWAYS_SENT: [&str; 5] = ["project", "issuetype", "summary", "description", "labels"];
-/// Field of the priority.
+/// Id of the priority field.
 const PRIORITY: &str = "priority";
-/// Field of the assignee.
+/// Id of the assignee field.
 const ASSIGNEE: &str = "assignee";
 
-/// Checks what needs no look at anything else.
+/// Checks a spec by itself.
 ///
 /// # Errors
 ///
-/// When the spec has a value this version does not know, or the configuration is suspended.
+/// When a value is not known to this version of the operator, the grouping is wrong, or the configuration is suspended.
 pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Fault> {
     let unknown = unrecognised(spec);
     if !unknown.is_empty() {
@@ -52,7 +52,7 @@ pub fn check_spec(spec: &TicketConfigurationSpec) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The members of a spec whose values this version does not know.
+/// The members of a spec whose values are not known to this version of the operator.
 fn unrecognised(spec: &TicketConfigurationSpec) -> Vec<&'static str> {
     let selector = &spec.selector;
     let checks = [
@@ -121,13 +121,14 @@ pub fn field_values(spec: &TicketConfigurationSpec) -> Result<Values, Fault> {
     fields::compile(&spec.fields).map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))
 }
 
-/// Who came first of two configurations of one identity: the older, then the first by namespace and name.
+/// Whether `one` may use an identity rather than `other`: the older configuration may, and of two configurations of the
+/// same age the first by namespace and name.
 pub fn came_first<T: Ord, K: Ord>(one: (Option<T>, K), other: (Option<T>, K)) -> bool {
     // Without a creation time, which every stored object has, an object counts as the youngest.
     (one.0.is_none(), one) < (other.0.is_none(), other)
 }
 
-/// The problem of a configuration whose identity another one has.
+/// The fault of a configuration whose identity an older configuration has.
 pub fn identity_taken(identity: &str, by: &str) -> Fault {
     Fault::lasting(
         Reason::IdentityTaken,
@@ -150,7 +151,7 @@ pub fn not_shared(spec: &TicketConfigurationSpec, namespace: &str, shared: &[Str
     })
 }
 
-/// Why the project could not be looked up.
+/// The fault of a configuration whose project could not be looked up.
 pub fn lookup_fault(error: &MetadataError) -> Fault {
     let reason = match error {
         MetadataError::ProjectNotFound { .. } | MetadataError::ProjectArchived { .. } => Reason::ProjectNotFound,
@@ -164,11 +165,13 @@ pub fn lookup_fault(error: &MetadataError) -> Fault {
     Fault::lasting(reason, error.to_string())
 }
 
-/// Checks a spec against the project. Gives a remark on what hinders nothing.
+/// Checks a spec against the project. Returns a remark that belongs into the status; the configuration can be used all
+/// the same.
 ///
 /// # Errors
 ///
-/// When Jira would refuse the issues of this configuration, or a name in it means nothing there.
+/// When Jira would refuse the issues of this configuration, or the project does not have a priority or a status that the
+/// spec names.
 pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Option<String>, Fault> {
     check_required(spec, project)?;
     let remark = check_priority(spec, project)?;
@@ -176,11 +179,12 @@ pub fn check(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Result<Op
     Ok(remark)
 }
 
-/// Types the fields of a spec for the project. `elsewhere` are fields that are not on its create screen.
+/// Types the fields of a spec for the project. `elsewhere` are the fields of the project that are not on its create screen
+/// (trap T15).
 ///
 /// # Errors
 ///
-/// When a template is wrong, a field does not exist there, or Jira would refuse its value.
+/// When a template has an error, the project does not have a field, or Jira would refuse a value.
 pub fn check_fields(
     spec: &TicketConfigurationSpec,
     project: &ProjectMeta,
@@ -221,7 +225,7 @@ fn required<'a>(spec: &TicketConfigurationSpec, project: &'a ProjectMeta) -> imp
     let sends_priority = spec.priority.remap.is_some() && spec.priority.field.is_none();
     project.fields.iter().filter(move |field| {
         let sent = ALWAYS_SENT.contains(&field.field_id.as_str()) || (sends_priority && field.field_id == PRIORITY);
-        // The reporter is the operator's own account when nothing is sent.
+        // Jira sets the reporter to the operator's account where none is sent.
         field.required && !field.has_default_value && !sent && field.field_id != "reporter"
     })
 }
@@ -289,7 +293,7 @@ fn check_statuses(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resu
     ))
 }
 
-/// Whether two answers of Jira say the same.
+/// Whether two answers of Jira describe the same project.
 pub fn same(one: &ProjectMeta, other: &ProjectMeta) -> bool {
     one.project_id == other.project_id
         && one.key == other.key
@@ -300,7 +304,7 @@ pub fn same(one: &ProjectMeta, other: &ProjectMeta) -> bool {
         && one.priorities == other.priorities
 }
 
-/// What the names in a spec mean, for the status.
+/// What Jira has for the names in a spec, for the status.
 pub fn resolved(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resolved {
     let priorities = project
         .field(PRIORITY)
@@ -326,7 +330,7 @@ pub fn resolved(spec: &TicketConfigurationSpec, project: &ProjectMeta) -> Resolv
     }
 }
 
-/// How a configuration that can be used stands.
+/// The standing of a configuration that can be used.
 pub fn usable(spec: &TicketConfigurationSpec, project: &ProjectMeta, dry_run: bool, remark: Option<&str>) -> Standing {
     let place = format!(
         "{} issues to {} ({})",
