@@ -23,7 +23,7 @@ const USER_AGENT: &str = concat!("jira-findings-operator/", env!("CARGO_PKG_VERS
 const METADATA_MAX_AGE: Duration = Duration::from_mins(8);
 
 /// What a test needs beside the credential.
-pub struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// Address of the site, as `domain::connection::site::permitted` gives it.
     pub site: &'a Url,
     /// The spec of the connection.
@@ -41,7 +41,7 @@ pub struct Target<'a> {
 }
 
 /// An API token and the account that it should belong to.
-pub struct Credential {
+pub(crate) struct Credential {
     /// E-mail address of the account.
     pub email: String,
     /// The token.
@@ -51,7 +51,7 @@ pub struct Credential {
 }
 
 /// A connection that Jira has answered over.
-pub struct Tested {
+pub(crate) struct Tested {
     /// Account and site, as Jira describes them.
     pub discovered: Discovered,
     /// The client that made the calls.
@@ -63,7 +63,7 @@ pub struct Tested {
 ///
 /// A client of an earlier test with the same settings and credential is used again, because the answer then clears the
 /// faults that this client remembers. The client is given back after a failed test as well, if there is one.
-pub async fn test(
+pub(crate) async fn test(
     target: &Target<'_>,
     credential: &Credential,
     earlier: Option<JiraClient>,
@@ -202,7 +202,7 @@ pub struct Connection {
 
 impl Connection {
     /// The connection over which a test was successful.
-    pub fn new(spec: &JiraConnectionSpec, tested: &Tested) -> Self {
+    pub(crate) fn new(spec: &JiraConnectionSpec, tested: &Tested) -> Self {
         let Discovered { account, site, .. } = &tested.discovered;
         Self {
             gateway: Gateway::new(tested.client.clone()),

@@ -30,7 +30,7 @@ pub struct ResolvedConfiguration {
 
 impl ResolvedConfiguration {
     /// Whether two answers of Jira and two templates mean the same issues.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.remark == other.remark
             && self.fields == other.fields
             && self.template == other.template
@@ -43,20 +43,20 @@ impl ResolvedConfiguration {
 /// # Errors
 ///
 /// When the template has an error (`TemplateInvalid`); the message names part, line and variable.
-pub fn compile(template: &Template, data: Option<&BTreeMap<String, String>>) -> Result<Arc<Compiled>, Fault> {
+pub(crate) fn compile(template: &Template, data: Option<&BTreeMap<String, String>>) -> Result<Arc<Compiled>, Fault> {
     template::compile(template, data)
         .map(Arc::new)
         .map_err(|error| Fault::lasting(Reason::TemplateInvalid, error.to_string()))
 }
 
 /// The name of the ConfigMap that holds texts of the template, in the namespace of the configuration.
-pub fn config_map_of(spec: &TicketConfigurationSpec) -> Option<&str> {
+pub(crate) fn config_map_of(spec: &TicketConfigurationSpec) -> Option<&str> {
     let reference = spec.template.as_ref()?.config_map_ref.as_ref()?;
     Some(&reference.name)
 }
 
 /// The first ticket that a configuration has for a finding, and for the other findings of its group.
-pub fn ticket_of(configuration: &TicketConfiguration, finding: &SecurityFinding) -> TicketKey {
+pub(crate) fn ticket_of(configuration: &TicketConfiguration, finding: &SecurityFinding) -> TicketKey {
     TicketKey {
         configuration: identity_of(configuration),
         group: group_of(finding, configuration.spec.grouping.as_ref()),
@@ -70,7 +70,10 @@ pub fn ticket_of(configuration: &TicketConfiguration, finding: &SecurityFinding)
 /// # Errors
 ///
 /// When a name in the spec does not exist, Jira would refuse the issues of this configuration, or Jira cannot be asked.
-pub async fn look_up(spec: &TicketConfigurationSpec, connection: &Connection) -> Result<ResolvedConfiguration, Fault> {
+pub(crate) async fn look_up(
+    spec: &TicketConfigurationSpec,
+    connection: &Connection,
+) -> Result<ResolvedConfiguration, Fault> {
     let metadata = &connection.metadata;
     let unavailable = |error: JiraError| configuration::lookup_fault(&MetadataError::from(error));
     let project = metadata
