@@ -222,7 +222,7 @@ impl Controller {
             );
             return Err(Problem::stalled(Reason::ConnectionNotAllowed, message));
         }
-        match entry.state {
+        match entry.state.clone() {
             Some(Ok(connection)) => Ok(connection),
             None => Err(Problem::waiting(
                 Reason::ConnectionNotReady,

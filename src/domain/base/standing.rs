@@ -23,6 +23,31 @@ pub struct Standing {
     pub message: String,
 }
 
+impl Standing {
+    /// The object is as it should be.
+    pub fn ready(reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Progress::Ready, reason, message)
+    }
+
+    /// The object is not as it should be yet; the operator goes on without a person.
+    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Progress::Reconciling, reason, message)
+    }
+
+    /// The object is not as it should be; a person must act.
+    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Progress::Stalled, reason, message)
+    }
+
+    fn new(progress: Progress, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            progress,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
 /// Whether an object is as it should be, and who has to act if not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {

@@ -61,7 +61,7 @@ pub fn shown(group: &[String]) -> Vec<&str> {
 }
 
 /// Whether a group may have findings of this namespace.
-pub fn reaches(group: &[String], namespace: &str) -> bool {
+fn reaches(group: &[String], namespace: &str) -> bool {
     group
         .first()
         .is_some_and(|first| first == namespace || (first == ALL_NAMESPACES && is_shared(group)))
@@ -75,7 +75,8 @@ pub fn namespace_of(group: &[String]) -> Option<&str> {
         .filter(|first| *first != ALL_NAMESPACES)
 }
 
-/// Whether a finding that holds this group has been, or could have been, one of it.
+/// Whether a finding that holds this group can be a member of it: it is in a namespace of the group, or it is the finding
+/// that the group was made of.
 pub fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
     let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
     if is_shared(group) {
@@ -83,20 +84,6 @@ pub fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
     } else {
         *group == group_of(finding, None)
     }
-}
-
-/// Whether a finding that says of itself that it is of this group is believed. Where namespaces share their tickets, any
-/// of them could say so: the finding must have the values, whatever the configuration groups by now.
-pub fn may_claim(finding: &SecurityFinding, group: &[String]) -> bool {
-    let own = || {
-        let grouping = Grouping {
-            by: group.iter().skip(1).step_by(2).cloned().collect(),
-            max_findings: 1,
-            across_namespaces: true,
-        };
-        *group == group_of(finding, Some(&grouping))
-    };
-    may_hold(finding, group) && (namespace_of(group).is_some() || own())
 }
 
 /// Checks the paths of a grouping.
