@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
 use crate::api::ticket_configuration::FindingCounts;
-use crate::api::{JiraConnection, JiraConnectionSpec, Reason, TicketConfiguration, TicketConfigurationSpec};
+use crate::api::{JiraConnectionSpec, Reason, TicketConfiguration, TicketConfigurationSpec};
 pub use crate::domain::base::fault::Fault;
 use crate::domain::fields::TypedFields;
 use crate::domain::render::template::Compiled as Template;
@@ -222,11 +222,6 @@ impl FindingTallies {
     pub fn remove(&self, configuration: &ObjectKey) {
         self.0.write().remove(configuration);
     }
-}
-
-/// Whether a connection may be used from a namespace.
-pub fn connection_allows(connection: &JiraConnection, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-    spec_allows(&ObjectKey::of(connection), &connection.spec, namespace, labels)
 }
 
 /// Whether the connection of this key and spec may be used from a namespace.

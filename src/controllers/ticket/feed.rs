@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use crate::api::SecurityFinding;
-use crate::controllers::registry::ObjectKey;
+use crate::controllers::registry::{ConfigurationEntry, ObjectKey, Snapshot};
 use crate::domain::placement::lane::Lane;
 use crate::domain::placement::scope::Scope;
 use crate::runtime::readiness;
@@ -22,11 +22,19 @@ use super::mailbox::Signal;
 
 /// Starts the watches: one for each scope of findings, and one for each kind of object that tickets depend on.
 pub(super) fn spawn(tickets: &Arc<Tickets>, scopes: Vec<Scope>, tasks: &mut JoinSet<()>) {
+    // Both subscribe before the first finding is placed, so that no change after that is missed.
+    tasks.spawn(watch_configurations(
+        Arc::clone(tickets),
+        tickets.context.configurations.changes(),
+        tickets.context.configurations.snapshot(),
+    ));
+    tasks.spawn(watch_connections(
+        Arc::clone(tickets),
+        tickets.context.connections.changes(),
+    ));
     for scope in scopes {
         tasks.spawn(watch_findings(Arc::clone(tickets), scope));
     }
-    tasks.spawn(watch_configurations(Arc::clone(tickets)));
-    tasks.spawn(watch_connections(Arc::clone(tickets)));
 }
 
 /// Feeds the catalog from one watch. A new list is compared with the catalog once it is complete.
@@ -59,10 +67,13 @@ async fn watch_findings(tickets: Arc<Tickets>, scope: Scope) {
     }
 }
 
-/// Places the findings anew when a configuration changes, and queues the tickets of the configuration.
-async fn watch_configurations(tickets: Arc<Tickets>) {
-    let mut changes = tickets.context.configurations.changes();
-    let mut before = tickets.context.configurations.snapshot();
+/// Places the findings anew when a configuration changes, and queues the tickets of the configuration. `before`: the
+/// configurations at the time of the subscription.
+async fn watch_configurations(
+    tickets: Arc<Tickets>,
+    mut changes: Receiver<ObjectKey>,
+    mut before: Snapshot<ConfigurationEntry>,
+) {
     while let Some(changed) = next(&mut changes).await {
         tickets.push_all(tickets.catalog.place_all());
         let now = tickets.context.configurations.snapshot();
@@ -87,8 +98,7 @@ async fn watch_configurations(tickets: Arc<Tickets>) {
 }
 
 /// Queues the tickets of a connection that changes; what failed because of the connection is tried again at once.
-async fn watch_connections(tickets: Arc<Tickets>) {
-    let mut changes = tickets.context.connections.changes();
+async fn watch_connections(tickets: Arc<Tickets>, mut changes: Receiver<ObjectKey>) {
     while let Some(changed) = next(&mut changes).await {
         let using = match &changed {
             Some(key) => tickets.context.configurations.by_connection(key),

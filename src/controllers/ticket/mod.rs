@@ -38,7 +38,7 @@ use crate::runtime::shutdown::Shutdown;
 
 use catalog::{Catalog, WorkKey};
 use changes::Watermarks;
-use mailbox::{Mailbox, Signals};
+use mailbox::{Mailbox, Signal, Signals};
 use queue::Queue;
 
 /// Most rounds of observe, decide and act in one pass. A pass that needs more goes on in another.
@@ -136,6 +136,10 @@ pub async fn run(context: Context, shutdown: Shutdown) {
                 // What a pass knew is lost with it; what it did stands in the findings and in Jira.
                 if AssertUnwindSafe(tickets.pass(&key)).catch_unwind().await.is_err() {
                     tracing::error!(?key, "a pass panicked; it is tried again");
+                    if let WorkKey::Ticket(ticket) = &key {
+                        // The signals that the pass took are lost with it.
+                        tickets.mailbox.post(ticket, Signal::LookRequested);
+                    }
                     tickets
                         .queue
                         .push_at(key.clone(), Lane::Backlog, Instant::now() + PANIC_PAUSE);

@@ -13,7 +13,7 @@ use super::select::{Candidate, Candidates, select};
 
 /// Where a finding belongs.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Place {
+pub(crate) enum Place {
     /// To this ticket.
     Ticket(TicketKey),
     /// To one of the tickets of a group; which one depends on how full they are.
@@ -31,7 +31,7 @@ pub enum Place {
 
 /// Where a finding belongs, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// Where the finding belongs.
     pub place: Place,
     /// Why this configuration takes the finding, and why the others do not; `None` where no configuration was chosen, as
@@ -47,7 +47,7 @@ const NOWHERE: &str = "-";
 /// A finding keeps the ticket that it has, and while a record is open on it, it belongs to the record's ticket, whatever
 /// becomes of its spec, its labels, its configuration or the labels of its namespace. A deleted finding that still has
 /// the operator's finalizer always belongs to a ticket, as only the pass of a ticket removes the finalizer.
-pub fn assign(
+pub(crate) fn assign(
     finding: &SecurityFinding,
     namespace_labels: &BTreeMap<String, String>,
     candidates: &Candidates,

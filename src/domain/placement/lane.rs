@@ -8,7 +8,7 @@ use crate::domain::state::table::is_open;
 
 /// How urgent a ticket is. The most urgent lane comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub(crate) enum Lane {
     /// Critical findings, findings that are fixed and findings that are deleted.
     Urgent,
     /// High findings and all others that have a ticket.
@@ -19,7 +19,7 @@ pub enum Lane {
 
 impl Lane {
     /// How long work that comes later in the `Urgent` lane may overtake work of this lane.
-    pub const fn handicap(self) -> Duration {
+    pub(crate) const fn handicap(self) -> Duration {
         match self {
             Self::Urgent => Duration::ZERO,
             Self::Normal => Duration::from_mins(10),
@@ -28,7 +28,7 @@ impl Lane {
     }
 
     /// The lane of a finding's ticket, as far as this finding decides it.
-    pub fn of(finding: &SecurityFinding) -> Self {
+    pub(crate) fn of(finding: &SecurityFinding) -> Self {
         let ticketed = finding.status.as_ref().is_some_and(|status| status.ticket.is_some());
         let spec = &finding.spec;
         if is_leaving(finding) || spec.severity == Severity::Critical || (ticketed && !is_open(spec.state)) {
@@ -41,7 +41,7 @@ impl Lane {
     }
 
     /// The lane of a ticket: that of its most urgent finding, and `Normal` where it has none.
-    pub fn of_all<'a>(findings: impl IntoIterator<Item = &'a SecurityFinding>) -> Self {
+    pub(crate) fn of_all<'a>(findings: impl IntoIterator<Item = &'a SecurityFinding>) -> Self {
         findings.into_iter().map(Self::of).min().unwrap_or(Self::Normal)
     }
 }

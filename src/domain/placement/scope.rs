@@ -6,7 +6,7 @@ use super::group;
 
 /// The findings that one watch shows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// The findings of all namespaces.
     Cluster,
     /// The findings of one namespace.
@@ -15,7 +15,7 @@ pub enum Scope {
 
 impl Scope {
     /// The scopes of an operator that works in these namespaces; without a namespace it works in the whole cluster.
-    pub fn of_watched(namespaces: &[String]) -> Vec<Self> {
+    pub(crate) fn of_watched(namespaces: &[String]) -> Vec<Self> {
         if namespaces.is_empty() {
             vec![Self::Cluster]
         } else {
@@ -24,7 +24,7 @@ impl Scope {
     }
 
     /// Whether findings of this namespace are in the scope.
-    pub fn contains(&self, namespace: &str) -> bool {
+    pub(crate) fn contains(&self, namespace: &str) -> bool {
         match self {
             Self::Cluster => true,
             Self::Namespace(own) => own == namespace,
@@ -34,27 +34,27 @@ impl Scope {
 
 /// The scopes whose findings have not been listed yet.
 #[derive(Debug, Default)]
-pub struct Unlisted(BTreeSet<Scope>);
+pub(crate) struct Unlisted(BTreeSet<Scope>);
 
 impl Unlisted {
     /// None of these scopes has been listed.
-    pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
+    pub(crate) fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self(scopes.into_iter().collect())
     }
 
     /// The findings of a scope have been listed. Returns whether this was the first time.
-    pub fn note_listed(&mut self, scope: &Scope) -> bool {
+    pub(crate) fn note_listed(&mut self, scope: &Scope) -> bool {
         self.0.remove(scope)
     }
 
     /// Whether all scopes have been listed.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether a group may have findings that have not been listed. Nothing is decided for such a group: one fixed
     /// finding of fifty would look like the whole group.
-    pub fn concerns(&self, group: &[String]) -> bool {
+    pub(crate) fn concerns(&self, group: &[String]) -> bool {
         match group::namespace_of(group) {
             Some(namespace) => self.0.iter().any(|scope| scope.contains(namespace)),
             None => !self.is_empty(),

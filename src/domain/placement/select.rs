@@ -19,7 +19,7 @@ const MAX_REASONS: usize = 8;
 /// The part of a configuration that decides which findings belong to it. Two candidates that are equal place every
 /// finding alike, whatever else differs in their specs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     namespace: String,
     name: String,
     identity: String,
@@ -36,7 +36,13 @@ pub struct Candidate {
 impl Candidate {
     /// The candidate of a configuration. `shared`: the operator was told that the configurations of this namespace may
     /// take findings of other namespaces.
-    pub fn new(namespace: &str, name: &str, identity: &str, spec: &TicketConfigurationSpec, shared: bool) -> Self {
+    pub(crate) fn new(
+        namespace: &str,
+        name: &str,
+        identity: &str,
+        spec: &TicketConfigurationSpec,
+        shared: bool,
+    ) -> Self {
         Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -51,17 +57,17 @@ impl Candidate {
     }
 
     /// Identity of the configuration, which is part of the key of each of its tickets.
-    pub fn identity(&self) -> &str {
+    pub(crate) fn identity(&self) -> &str {
         &self.identity
     }
 
     /// Which findings share a ticket.
-    pub const fn grouping(&self) -> Option<&Grouping> {
+    pub(crate) const fn grouping(&self) -> Option<&Grouping> {
         self.grouping.as_ref()
     }
 
     /// Namespace and name of the configuration, as `<namespace>/<name>`.
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
@@ -113,7 +119,7 @@ impl Candidate {
 
 /// All configurations, in the order in which they are asked: the highest weight first, then by namespace and name.
 #[derive(Debug, Default, PartialEq)]
-pub struct Candidates(Vec<Candidate>);
+pub(crate) struct Candidates(Vec<Candidate>);
 
 impl FromIterator<Candidate> for Candidates {
     fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
@@ -125,7 +131,7 @@ impl FromIterator<Candidate> for Candidates {
 
 /// The outcome of a choice.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection<'a> {
+pub(crate) struct Selection<'a> {
     /// The configuration that takes the finding.
     pub chosen: Option<&'a Candidate>,
     /// One line for each configuration that was considered, the chosen one first; at most eight, and the number of the
@@ -135,7 +141,7 @@ pub struct Selection<'a> {
 
 /// Chooses the configuration of a finding. A finding that names a configuration (`ticket.configurationRef`) is taken by
 /// that configuration or by none; otherwise the highest weight wins, then the first by namespace and name.
-pub fn select<'a>(
+pub(crate) fn select<'a>(
     finding: &SecurityFinding,
     namespace_labels: &BTreeMap<String, String>,
     candidates: &'a Candidates,
@@ -259,7 +265,7 @@ impl From<&NamespaceSelection> for Namespaces {
 }
 
 /// Whether a choice of namespaces other than the object's own includes a namespace with these labels.
-pub fn namespace_matches(selection: &NamespaceSelection, labels: &BTreeMap<String, String>) -> bool {
+pub(crate) fn namespace_matches(selection: &NamespaceSelection, labels: &BTreeMap<String, String>) -> bool {
     Namespaces::from(selection).include(labels)
 }
 

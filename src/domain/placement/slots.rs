@@ -5,13 +5,13 @@ use crate::domain::base::members::is_leaving;
 use crate::domain::state::table::is_open;
 
 /// Whether a finding counts towards the open findings that a ticket takes at most (`grouping.maxFindings`).
-pub fn takes_room(finding: &SecurityFinding) -> bool {
+pub(crate) fn takes_room(finding: &SecurityFinding) -> bool {
     is_open(finding.spec.state) && !is_leaving(finding)
 }
 
 /// The lowest slot that has room for one more open finding: a slot without a ticket, or a ticket with fewer than `room`
 /// open findings. `occupied` is each slot that has a ticket, in ascending order, with the number of its open findings.
-pub fn lowest_with_room(occupied: impl IntoIterator<Item = (u32, usize)>, room: usize) -> u32 {
+pub(crate) fn lowest_with_room(occupied: impl IntoIterator<Item = (u32, usize)>, room: usize) -> u32 {
     let mut lowest = 0;
     for (slot, open) in occupied {
         if slot > lowest || open < room {
