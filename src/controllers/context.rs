@@ -1,11 +1,12 @@
 //! What every controller is handed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::Recorder;
+use parking_lot::RwLock;
 
 use crate::runtime::metrics::Metrics;
 use crate::runtime::readiness::Readiness;
@@ -15,9 +16,9 @@ use super::registry::{Configurations, Connections, FindingTallies};
 /// Settings of the process, checked once at start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Names this installation, for ever; part of every label.
+    /// Names this installation; part of every label in Jira, and never changed.
     pub instance_id: String,
-    /// Hosts a connection may lead to. An entry `*.example.com` allows every host below it.
+    /// Hosts that a connection may name. An entry `*.example.com` allows every host below it.
     pub allowed_hosts: Vec<String>,
     /// Hosts that may be reached over plain http. For tests.
     pub insecure_hosts: Vec<String>,
@@ -27,9 +28,9 @@ pub struct Settings {
     pub watch_namespaces: Vec<String>,
     /// Namespaces whose configurations may take findings of other namespaces.
     pub shared_configuration_namespaces: Vec<String>,
-    /// Write nothing to Jira, whatever configurations say.
+    /// Whether nothing is written to Jira, whatever the `mode` of a configuration.
     pub dry_run: bool,
-    /// How long Jira's search may lag behind its issues.
+    /// How long Jira's search may lag behind its issues (trap T4).
     pub index_lag: Duration,
     /// How long after its record a creation may still be sent.
     pub send_window: Duration,
@@ -65,22 +66,24 @@ pub struct Context {
 }
 
 /// The labels of the namespaces seen so far.
+///
+/// No other lock is taken while its lock is held, so that it may be taken under any other lock.
 #[derive(Default)]
-pub struct NamespaceLabels(RwLock<BTreeMap<String, BTreeMap<String, String>>>);
+pub struct NamespaceLabels(RwLock<BTreeMap<String, Arc<BTreeMap<String, String>>>>);
 
 impl NamespaceLabels {
-    /// The labels of a namespace; none when it has not been seen.
-    pub fn of(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.read().get(namespace).cloned().unwrap_or_default()
+    /// The labels of a namespace; none where the namespace has not been seen.
+    pub fn of(&self, namespace: &str) -> Arc<BTreeMap<String, String>> {
+        self.0.read().get(namespace).cloned().unwrap_or_default()
     }
 
-    /// Replaces the labels of a namespace. Tells whether that changed anything.
+    /// Replaces the labels of a namespace. Returns whether that changed anything.
     pub fn set(&self, namespace: &str, labels: BTreeMap<String, String>) -> bool {
-        let mut all = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        all.insert(namespace.to_owned(), labels.clone()) != Some(labels)
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, BTreeMap<String, String>>> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut all = self.0.write();
+        let differs = all.get(namespace).is_none_or(|before| **before != labels);
+        if differs {
+            all.insert(namespace.to_owned(), Arc::new(labels));
+        }
+        differs
     }
 }

@@ -3,22 +3,22 @@
 //! ```text
 //! watch of findings ─┐
 //! configurations ────┤                              ┌─ Jira
-//! connections ───────┼─> index ─> queue ─> pass ────┤
+//! connections ───────┼─> catalog ─> queue ─> pass ──┤
 //! poll of Jira ──────┤   (which ticket?)  │         └─ status of each finding
 //! timers ────────────┘                    └ observe ─> decide ─> act, until there is nothing to do ─> report
 //! ```
 
 mod act;
-mod assign;
+mod catalog;
+mod changes;
 mod feed;
-mod index;
+mod mailbox;
 mod observe;
-mod poller;
 mod queue;
 mod report;
 mod stamp;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -27,17 +27,18 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::api::SecurityFinding;
 use crate::controllers::context::Context;
-use crate::controllers::registry::ObjectKey;
 use crate::domain::identity::TicketKey;
+use crate::domain::placement::lane::Lane;
+use crate::domain::placement::scope::Scope;
 use crate::domain::ticket::memory::Memory;
 use crate::domain::ticket::plan::asks_for_a_look;
-use crate::jira::model::Issue;
 use crate::runtime::readiness;
 use crate::runtime::shutdown::Shutdown;
 
-use index::{Index, WorkKey};
+use catalog::{Catalog, WorkKey};
+use changes::Watermarks;
+use mailbox::{Mailbox, Signal, Signals};
 use queue::Queue;
 
 /// Most rounds of observe, decide and act in one pass. A pass that needs more goes on in another.
@@ -85,23 +86,14 @@ pub(crate) struct Tickets {
     context: Context,
     clock: Clock,
     queue: Queue<WorkKey>,
-    index: Mutex<Index>,
+    catalog: Catalog,
+    mailbox: Mailbox,
+    watermarks: Watermarks,
     memories: Mutex<HashMap<TicketKey, Memory>>,
-    /// Issues the poll has read, or found to be gone, until the pass of their ticket takes them.
-    inbox: Mutex<HashMap<TicketKey, Option<Issue>>>,
     /// Issues of tickets whose last finding was let go lately: the search index may not know them yet.
     released: Mutex<HashMap<TicketKey, (String, Instant)>>,
     /// Existing issues, by site and id, that are being claimed: one claims while the others wait.
     claims: Mutex<HashMap<(String, String), Turn>>,
-    /// Findings as this process has last written them, until the watch has caught up.
-    written: Mutex<HashMap<ObjectKey, Arc<SecurityFinding>>>,
-    /// By site and issue id: `updated` of issues as they were last handled. What a search shows as not newer is not read
-    /// again.
-    known: Mutex<HashMap<(String, String), Timestamp>>,
-    /// Namespaces, or the whole cluster, whose findings have not been listed yet.
-    unlisted: Mutex<BTreeSet<Option<String>>>,
-    /// Tickets that were to be looked at before all their findings were listed.
-    held: Mutex<BTreeSet<WorkKey>>,
 }
 
 /// Runs the ticket controller until shutdown; returns when passes under way have ended.
@@ -109,23 +101,27 @@ pub async fn run(context: Context, shutdown: Shutdown) {
     context.readiness.wait(readiness::CONNECTIONS).await;
     context.readiness.wait(readiness::CONFIGURATIONS).await;
     let concurrency = context.settings.concurrency;
+    let scopes = Scope::of_watched(&context.settings.watch_namespaces);
+    let catalog = Catalog::new(
+        Arc::clone(&context.configurations),
+        Arc::clone(&context.namespaces),
+        context.settings.shared_configuration_namespaces.clone(),
+        scopes.iter().cloned(),
+    );
     let tickets = Arc::new(Tickets {
         context,
         clock: Clock::new(),
         queue: Queue::default(),
-        index: Mutex::default(),
+        catalog,
+        mailbox: Mailbox::default(),
+        watermarks: Watermarks::default(),
         memories: Mutex::default(),
-        inbox: Mutex::default(),
         released: Mutex::default(),
         claims: Mutex::default(),
-        written: Mutex::default(),
-        known: Mutex::default(),
-        unlisted: Mutex::default(),
-        held: Mutex::default(),
     });
     let mut background = tokio::task::JoinSet::new();
-    feed::spawn(&tickets, &mut background);
-    background.spawn(poller::run(Arc::clone(&tickets)));
+    feed::spawn(&tickets, scopes, &mut background);
+    background.spawn(changes::poller::run(Arc::clone(&tickets)));
     background.spawn(report::tally(Arc::clone(&tickets)));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..concurrency {
@@ -140,9 +136,13 @@ pub async fn run(context: Context, shutdown: Shutdown) {
                 // What a pass knew is lost with it; what it did stands in the findings and in Jira.
                 if AssertUnwindSafe(tickets.pass(&key)).catch_unwind().await.is_err() {
                     tracing::error!(?key, "a pass panicked; it is tried again");
+                    if let WorkKey::Ticket(ticket) = &key {
+                        // The signals that the pass took are lost with it.
+                        tickets.mailbox.post(ticket, Signal::LookRequested);
+                    }
                     tickets
                         .queue
-                        .push_at(key.clone(), queue::Lane::Backlog, Instant::now() + PANIC_PAUSE);
+                        .push_at(key.clone(), Lane::Backlog, Instant::now() + PANIC_PAUSE);
                 }
                 tickets.queue.done(&key);
             }
@@ -159,21 +159,10 @@ impl Tickets {
     async fn pass(&self, key: &WorkKey) {
         match key {
             WorkKey::Loose(finding) => self.report_loose(finding).await,
-            WorkKey::Ticket(ticket) if !self.is_listed(&ticket.group) => {
-                lock(&self.held).insert(key.clone());
-                if self.is_listed(&ticket.group) {
-                    // The last list ended meanwhile.
-                    self.look_again(ticket, Duration::ZERO);
-                }
-            }
+            // Queued again once all findings of the ticket are listed.
+            WorkKey::Ticket(ticket) if self.catalog.hold(ticket) => {}
             WorkKey::Ticket(ticket) => {
                 let mut memory = lock(&self.memories).remove(ticket).unwrap_or_default();
-                match lock(&self.inbox).remove(ticket) {
-                    Some(Some(issue)) => memory.note_issue(issue),
-                    // Read again by the pass before it is believed.
-                    Some(None) => memory.suspect_lost = true,
-                    None => {}
-                }
                 self.pass_ticket(ticket, &mut memory).await;
                 if memory != Memory::default() {
                     lock(&self.memories).insert(ticket.clone(), memory);
@@ -185,6 +174,7 @@ impl Tickets {
     async fn pass_ticket(&self, key: &TicketKey, memory: &mut Memory) {
         let mut heard = false;
         for _ in 0..MAX_ROUNDS {
+            take_in(memory, self.mailbox.drain(key));
             let Some(world) = self.observe(key, memory) else {
                 // Its findings are gone, or belong elsewhere by now; an issue that is not stored yet is not forgotten.
                 if memory.found.is_none() && memory.attempt.is_none() {
@@ -213,9 +203,21 @@ impl Tickets {
         tracing::warn!(ticket = %key, "a pass took too many rounds; it goes on later");
         self.queue.push_at(
             WorkKey::Ticket(key.clone()),
-            queue::Lane::Normal,
+            Lane::Normal,
             Instant::now() + Duration::from_secs(5),
         );
+    }
+}
+
+/// Takes in what happened outside of the findings.
+fn take_in(memory: &mut Memory, signals: Signals) {
+    if let Some(issue) = signals.issue {
+        memory.note_issue(*issue);
+    }
+    // The issue is read by id before anything is decided on it.
+    memory.suspect_lost |= signals.issue_gone || signals.look_requested;
+    if signals.connection_healed {
+        memory.trouble = None;
     }
 }
 

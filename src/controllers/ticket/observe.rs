@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::SecurityFinding;
 use crate::api::fields::Assignee;
-use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ObjectKey, ResolvedConfiguration};
+use crate::controllers::registry::{ConfigurationEntry, Connection, Fault, ResolvedConfiguration};
 use crate::domain::content::{self, Desired};
 use crate::domain::identity::TicketKey;
 use crate::domain::identity::stored_ticket;
@@ -14,23 +14,14 @@ use crate::domain::placement::group;
 use crate::domain::ticket::memory::Memory;
 use crate::domain::ticket::plan::{ConfigurationView, ConnectionView, Observed, Plan, Timing, decide, open_record};
 
-use super::feed::newer;
-use super::index::Assignment;
-use super::{Tickets, lock};
-
-/// One finding of a ticket.
-#[derive(Clone)]
-pub(super) struct Member {
-    pub key: ObjectKey,
-    pub finding: Arc<SecurityFinding>,
-    pub assignment: Assignment,
-}
+use super::Tickets;
+use super::catalog::Member;
 
 /// What was observed, owned.
 pub(super) struct World {
     pub members: Vec<Member>,
     pub findings: Vec<Arc<SecurityFinding>>,
-    pub configuration: Option<ConfigurationEntry>,
+    pub configuration: Option<Arc<ConfigurationEntry>>,
     pub resolved: Option<Arc<ResolvedConfiguration>>,
     desired: Option<Desired>,
     pub connection: Option<Result<Arc<Connection>, Fault>>,
@@ -99,28 +90,7 @@ impl Tickets {
     /// Observes a ticket; `None` when it has no finding any more. Takes note of an open record, so that the span in
     /// which its issue may turn up is counted from the first time this process saw it.
     pub(super) fn observe(&self, key: &TicketKey, memory: &mut Memory) -> Option<World> {
-        let configurations = self.context.configurations.all();
-        let members: Vec<Member> = {
-            let index = lock(&self.index);
-            let written = lock(&self.written);
-            let indexed = index.members(key).into_iter();
-            indexed
-                .map(|indexed| {
-                    let key = ObjectKey::of(indexed.finding.as_ref());
-                    let finding = newer(&indexed.finding, written.get(&key));
-                    Member {
-                        key,
-                        finding,
-                        assignment: indexed.assignment,
-                    }
-                })
-                // The newest copy may have got a ticket, or a record, that the index has not heard of yet.
-                .filter(|member| {
-                    self.kept(&member.finding, &configurations)
-                        .is_none_or(|kept| kept == *key)
-                })
-                .collect()
-        };
+        let members = self.catalog.members(key);
         if members.is_empty() {
             return None;
         }
@@ -134,7 +104,7 @@ impl Tickets {
             memory.gathering = None;
         }
         let settings = &self.context.settings;
-        let configuration = self.configuration_of(&key.configuration);
+        let configuration = self.context.configurations.by_identity(&key.configuration);
         let resolved = configuration.as_ref().and_then(|entry| entry.state.clone()?.ok());
         let desired = configuration.as_ref().zip(resolved.as_ref()).map(|(entry, resolved)| {
             let instance = &settings.instance_id;
@@ -153,7 +123,7 @@ impl Tickets {
             configuration
                 .as_ref()
                 .map(|entry| match self.context.connections.get(&entry.connection_key()) {
-                    Some(connection) => connection.state,
+                    Some(connection) => connection.state.clone(),
                     None => Some(Err(Fault::passing(
                         crate::api::Reason::ConnectionNotFound,
                         format!("JiraConnection {} does not exist", entry.connection_key()),
@@ -174,14 +144,5 @@ impl Tickets {
                 index_lag: settings.index_lag,
             },
         })
-    }
-
-    /// The configuration of an identity. Where two claim it, the one that may use it.
-    fn configuration_of(&self, identity: &str) -> Option<ConfigurationEntry> {
-        let all = self.context.configurations.all().into_iter().map(|(_, entry)| entry);
-        let mut claiming: Vec<ConfigurationEntry> = all.filter(|entry| entry.identity == identity).collect();
-        let taken = |entry: &ConfigurationEntry| matches!(&entry.state, Some(Err(fault)) if fault.reason == crate::api::Reason::IdentityTaken);
-        claiming.sort_by_key(|entry| taken(entry));
-        claiming.into_iter().next()
     }
 }

@@ -1,42 +1,21 @@
-//! The queue of tickets to look at.
+//! The queue of keys to pass.
 //!
-//! It promises: one pass per key at a time; a key pushed while its pass runs is passed again; a key is queued once
-//! however often it is pushed, at the earliest moment asked for; urgent keys overtake a backlog, and a backlog ages, so
-//! that it is not starved. A key that nobody pushed costs nothing: no timer, no entry.
+//! The queue guarantees: one pass per key at a time; a key that is pushed while its pass runs is passed again; a key is
+//! queued once however often it is pushed, at the earliest moment asked for; urgent keys overtake a backlog, and a
+//! backlog ages, so that it is not starved. A key that is not queued costs nothing: no timer, no entry.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-use std::sync::Mutex;
-use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How urgent a key is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    /// Critical findings, closing and deletion.
-    Urgent,
-    /// Everything a person is likely to wait for.
-    Normal,
-    /// The rest of a backlog.
-    Backlog,
-}
-
-impl Lane {
-    /// How long work of a more urgent lane may overtake.
-    const fn handicap(self) -> Duration {
-        match self {
-            Self::Urgent => Duration::ZERO,
-            Self::Normal => Duration::from_mins(10),
-            Self::Backlog => Duration::from_hours(1),
-        }
-    }
-}
+use crate::domain::placement::lane::Lane;
 
 #[derive(Debug)]
 struct Entry {
-    /// When and how urgently it is to be passed; `None` while it only runs.
+    /// When and how urgently the key is to be passed; `None` while its pass runs and no other is asked for.
     next: Option<(Instant, Lane)>,
     running: bool,
 }
@@ -51,7 +30,7 @@ struct State<K> {
     closed: bool,
 }
 
-/// The queue.
+/// The queue. No other lock is taken while its lock is held.
 #[derive(Debug)]
 pub struct Queue<K> {
     state: Mutex<State<K>>,
@@ -79,7 +58,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.push_at(key, lane, Instant::now());
     }
 
-    /// Asks for a pass over `key` at `due`. Of several wishes the earliest and the most urgent count.
+    /// Asks for a pass over `key` at `due`. Of several pushes the earliest moment and the most urgent lane count.
     pub fn push_at(&self, key: K, lane: Lane, due: Instant) {
         let mut state = self.lock();
         let known = state.entries.get(&key).map(|entry| (entry.next, entry.running));
@@ -104,7 +83,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// The next key to pass, once one is due; `None` after the queue was closed. The caller must say `done`.
+    /// The next key to pass, once a key is due; `None` after the queue was closed. The caller calls `done` after the pass.
     pub async fn next(&self) -> Option<K> {
         loop {
             let wait = {
@@ -173,8 +152,8 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.lock().ready.len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State<K>> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock()
     }
 }
 
@@ -209,6 +188,8 @@ impl<K: Clone + Ord + Hash> State<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -226,7 +207,10 @@ mod tests {
         queue.done(&"a");
         assert_eq!(queue.next().await, Some("a"));
         queue.done(&"a");
-        assert!(queue.lock().entries.is_empty(), "a key nobody wants costs nothing");
+        assert!(
+            queue.lock().entries.is_empty(),
+            "a key that is not queued costs nothing"
+        );
     }
 
     #[tokio::test(start_paused = true)]

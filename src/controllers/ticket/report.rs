@@ -17,6 +17,7 @@ use crate::domain::base::members::is_leaving;
 use crate::domain::base::standing::status_patch;
 use crate::domain::identity::TicketKey;
 use crate::domain::identity::{stored_ticket, ticket_of};
+use crate::domain::placement::lane::Lane;
 use crate::domain::ticket::memory::{IssueKnowledge, Memory};
 use crate::domain::ticket::plan::{Plan, Verdict};
 use crate::domain::ticket::status::{FindingReport, TicketReport, next};
@@ -24,10 +25,8 @@ use crate::jira::Assignable;
 
 use crate::runtime::metrics::{ControllerName, Outcome};
 
-use super::feed::{lane_of, newer};
-use super::index::{Indexed, WorkKey};
+use super::catalog::{Loose, WorkKey};
 use super::observe::World;
-use super::queue::Lane;
 use super::{Tickets, lock};
 
 /// How often the id of a new issue is written in one pass; about twenty seconds.
@@ -71,7 +70,7 @@ impl Tickets {
                 && !matches!(memory.assignable, Some((_, Assignable::Account(_)))),
         };
         if let (Some(connection), Some(issue)) = (connection, memory.issue.present()) {
-            self.note_known(&connection.cloud_id, issue);
+            self.watermarks.note(&connection.cloud_id, issue);
         }
         let new_issue = memory.found.is_some();
         let mut plans = plan.members.iter();
@@ -81,7 +80,7 @@ impl Tickets {
             let decided = if leaving { None } else { plans.next() };
             let report = FindingReport {
                 verdict: &plan.verdict,
-                selection: member.assignment.selection.as_ref(),
+                selection: member.selection.as_deref(),
                 state: decided.map(|decided| (decided.state, decided.source, decided.base.as_ref())),
                 preview: plan.preview.as_deref(),
                 ticket: Some(&ticket),
@@ -114,12 +113,7 @@ impl Tickets {
                 .reconciled(ControllerName::Ticket, Outcome::Unchanged);
         }
         if let Some(at) = plan.wake_at {
-            let lane = world
-                .findings
-                .iter()
-                .map(|finding| lane_of(finding))
-                .min()
-                .unwrap_or(Lane::Normal);
+            let lane = Lane::of_all(world.findings.iter().map(AsRef::as_ref));
             self.queue
                 .push_at(WorkKey::Ticket(key.clone()), lane, self.clock.instant(at));
         }
@@ -133,18 +127,17 @@ impl Tickets {
 
     /// Tells a finding without a ticket why it has none.
     pub(super) async fn report_loose(&self, key: &ObjectKey) {
-        let indexed = lock(&self.index).get(key).cloned();
-        let Some(Indexed { finding, assignment }) = indexed else {
+        let Some(Loose {
+            finding,
+            standing,
+            selection,
+        }) = self.catalog.without_ticket(key)
+        else {
             return;
         };
-        let Err(verdict) = &assignment.place else { return };
-        let finding = newer(&finding, lock(&self.written).get(key));
-        if is_leaving(&finding) || *verdict == Verdict::Keep {
-            return;
-        }
         let report = FindingReport {
-            verdict,
-            selection: assignment.selection.as_ref(),
+            verdict: &Verdict::from(standing),
+            selection: selection.as_deref(),
             state: None,
             preview: None,
             ticket: None,
@@ -211,7 +204,7 @@ impl Tickets {
         };
         match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
             Ok(written) => {
-                self.remember(key, written);
+                self.remember(written);
                 self.context
                     .metrics
                     .reconciled(ControllerName::Ticket, Outcome::Changed);
@@ -282,11 +275,8 @@ impl Tickets {
         let span = SignedDuration::try_from(keep).unwrap_or_default();
         let horizon = self.clock.now().checked_sub(span).ok();
         lock(&self.memories).retain(|_, memory| !memory.rests() || memory.newest >= horizon);
-        let index = lock(&self.index);
-        lock(&self.written).retain(|key, _| index.get(key).is_some());
-        drop(index);
         let long_ago = self.clock.now().checked_sub(KNOWN_FOR).unwrap_or(Timestamp::MIN);
-        lock(&self.known).retain(|_, updated| *updated >= long_ago);
+        self.watermarks.forget_before(long_ago);
         lock(&self.released).retain(|_, (_, at)| at.elapsed() < keep);
     }
 }
@@ -297,32 +287,28 @@ pub(super) async fn tally(tickets: Arc<Tickets>) {
     loop {
         ticks.tick().await;
         let mut counts: BTreeMap<String, FindingCounts> = BTreeMap::new();
-        {
-            let index = lock(&tickets.index);
-            for (_, indexed) in index.all() {
-                let Ok(key) = &indexed.assignment.place else { continue };
-                let counts = counts.entry(key.configuration.clone()).or_default();
-                let status = indexed.finding.status.as_ref();
-                let has = |type_: ConditionType| {
-                    status.is_some_and(|status| status.conditions.iter().any(|one| one.type_ == type_.as_str()))
-                };
-                counts.matched += 1;
-                if ticket_of(&indexed.finding, key).is_some() {
-                    counts.ticketed += 1;
-                } else if !has(ConditionType::Stalled) {
-                    counts.pending += 1;
-                }
-                if has(ConditionType::Stalled) {
-                    counts.failed += 1;
-                }
+        tickets.catalog.for_each_ticketed(|key, finding| {
+            let counts = counts.entry(key.configuration.clone()).or_default();
+            let status = finding.status.as_ref();
+            let has = |type_: ConditionType| {
+                status.is_some_and(|status| status.conditions.iter().any(|one| one.type_ == type_.as_str()))
+            };
+            counts.matched += 1;
+            if ticket_of(finding, key).is_some() {
+                counts.ticketed += 1;
+            } else if !has(ConditionType::Stalled) {
+                counts.pending += 1;
             }
-        }
+            if has(ConditionType::Stalled) {
+                counts.failed += 1;
+            }
+        });
         tickets.forget();
-        for (key, entry) in tickets.context.configurations.all() {
+        for (key, entry) in tickets.context.configurations.snapshot().iter() {
             tickets
                 .context
                 .tallies
-                .set(key, counts.get(&entry.identity).copied().unwrap_or_default());
+                .set(key.clone(), counts.get(&entry.identity).copied().unwrap_or_default());
         }
     }
 }

@@ -1,21 +1,19 @@
 //! The marks on the findings themselves: finalizer and write-ahead record, put there and taken away.
 
-use std::sync::Arc;
-
 use futures::StreamExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding};
-use crate::controllers::registry::ObjectKey;
 use crate::domain::base::fault::Fault;
 use crate::domain::base::members::{has_finalizer, is_leaving};
 use crate::domain::identity::ticket_of;
 use crate::domain::identity::{Record, TicketKey};
 use crate::domain::ticket::memory::Memory;
 
-use super::observe::{Member, World};
+use super::catalog::Member;
+use super::observe::World;
 use super::{Tickets, lock};
 
 /// How many findings of one ticket are marked at a time.
@@ -80,7 +78,7 @@ impl Tickets {
         };
         match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
             Ok(written) => {
-                self.remember(&member.key, written);
+                self.remember(written);
                 Ok(())
             }
             Err(kube::Error::Api(answer)) if answer.code == 409 || answer.code == 404 => Err(None),
@@ -92,8 +90,8 @@ impl Tickets {
     }
 
     /// Keeps a finding as it was last written until the watch has caught up with it.
-    pub(super) fn remember(&self, key: &ObjectKey, written: SecurityFinding) {
-        lock(&self.written).insert(key.clone(), Arc::new(written));
+    pub(super) fn remember(&self, written: SecurityFinding) {
+        self.push_all(self.catalog.remember(written));
     }
 
     /// Lets deleted findings go.

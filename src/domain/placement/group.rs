@@ -1,8 +1,8 @@
 //! Which findings share an issue.
 //!
-//! A group value is the namespace, or `*` where namespaces share their issues, followed by each path and the value the
-//! finding has there. Without grouping it is namespace and fingerprint. As the paths are part of it, a configuration
-//! that groups by something else opens other issues, and none of an old group is taken for one of a new group.
+//! A group value is the namespace, or `*` where namespaces share their issues, followed by each path and the value that the
+//! finding has there. Without grouping it is namespace and fingerprint. The paths are part of the group value, so that a
+//! configuration whose grouping changes opens other issues, and no issue of an old group is taken for that of a new group.
 
 use std::sync::LazyLock;
 
@@ -19,11 +19,11 @@ use crate::domain::identity::fingerprint;
 const ALL_NAMESPACES: &str = "*";
 /// Beginning of the paths that name a label of the finding.
 const LABELS: &str = "metadata.labels.";
-/// Longest value, in characters; of a longer one the beginning stays, and a hash of the whole.
+/// Longest value, in characters. A longer value is cut, and followed by a hash of the whole value.
 const MAX_VALUE: usize = 200;
 
 /// What a finding has in common with the other findings of its tickets.
-pub fn group_of(finding: &SecurityFinding, grouping: Option<&Grouping>) -> Vec<String> {
+pub(crate) fn group_of(finding: &SecurityFinding, grouping: Option<&Grouping>) -> Vec<String> {
     let namespace = finding.metadata.namespace.clone().unwrap_or_default();
     let values = grouping
         .map(|grouping| values(finding, &grouping.by))
@@ -38,7 +38,7 @@ pub fn group_of(finding: &SecurityFinding, grouping: Option<&Grouping>) -> Vec<S
 }
 
 /// Most open findings in one ticket of this group.
-pub fn room(group: &[String], grouping: Option<&Grouping>) -> usize {
+pub(crate) fn room(group: &[String], grouping: Option<&Grouping>) -> usize {
     let limit = grouping.filter(|_| is_shared(group));
     // Two objects with one fingerprint are one problem, and never two tickets.
     limit.map_or(usize::MAX, |grouping| {
@@ -47,12 +47,12 @@ pub fn room(group: &[String], grouping: Option<&Grouping>) -> usize {
 }
 
 /// Whether a group was made by grouping, and not of a fingerprint.
-pub const fn is_shared(group: &[String]) -> bool {
+pub(crate) const fn is_shared(group: &[String]) -> bool {
     group.len() > 2
 }
 
 /// The values that the findings of a group share, for people.
-pub fn shown(group: &[String]) -> Vec<&str> {
+pub(crate) fn shown(group: &[String]) -> Vec<&str> {
     if is_shared(group) {
         group.iter().skip(2).step_by(2).map(String::as_str).collect()
     } else {
@@ -61,22 +61,23 @@ pub fn shown(group: &[String]) -> Vec<&str> {
 }
 
 /// Whether a group may have findings of this namespace.
-pub fn reaches(group: &[String], namespace: &str) -> bool {
+fn reaches(group: &[String], namespace: &str) -> bool {
     group
         .first()
         .is_some_and(|first| first == namespace || (first == ALL_NAMESPACES && is_shared(group)))
 }
 
 /// The one namespace that a group's findings are in; `None` where they may be in any.
-pub fn namespace_of(group: &[String]) -> Option<&str> {
+pub(crate) fn namespace_of(group: &[String]) -> Option<&str> {
     group
         .first()
         .map(String::as_str)
         .filter(|first| *first != ALL_NAMESPACES)
 }
 
-/// Whether a finding that holds this group has been, or could have been, one of it.
-pub fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
+/// Whether a finding that holds this group can be a member of it: it is in a namespace of the group, or it is the finding
+/// that the group was made of.
+pub(crate) fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
     let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
     if is_shared(group) {
         reaches(group, namespace)
@@ -85,26 +86,12 @@ pub fn may_hold(finding: &SecurityFinding, group: &[String]) -> bool {
     }
 }
 
-/// Whether a finding that says of itself that it is of this group is believed. Where namespaces share their tickets, any
-/// of them could say so: the finding must have the values, whatever the configuration groups by now.
-pub fn may_claim(finding: &SecurityFinding, group: &[String]) -> bool {
-    let own = || {
-        let grouping = Grouping {
-            by: group.iter().skip(1).step_by(2).cloned().collect(),
-            max_findings: 1,
-            across_namespaces: true,
-        };
-        *group == group_of(finding, Some(&grouping))
-    };
-    may_hold(finding, group) && (namespace_of(group).is_some() || own())
-}
-
 /// Checks the paths of a grouping.
 ///
 /// # Errors
 ///
 /// What is wrong, and with which path.
-pub fn check(grouping: &Grouping, namespaces: &NamespaceSelection) -> Result<(), String> {
+pub(crate) fn check(grouping: &Grouping, namespaces: &NamespaceSelection) -> Result<(), String> {
     for path in &grouping.by {
         if path.strip_prefix(LABELS).is_some_and(|label| !label.is_empty()) {
             continue;

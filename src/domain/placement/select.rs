@@ -1,207 +1,282 @@
 //! Which configuration takes a finding, and why the others do not.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Expression, Selector, SelectorExt};
 
+use crate::api::grouping::Grouping;
+use crate::api::security_finding::Category;
 use crate::api::ticket_configuration::{FindingSelector, TicketConfigurationSpec};
-use crate::api::{NamespaceSelection, NamespacesFrom, SecurityFinding};
+use crate::api::{NamespaceSelection, NamespacesFrom, SecurityFinding, Severity};
 
 /// Most reasons that are written into a status.
 const MAX_REASONS: usize = 8;
 
-/// A configuration as the choice needs it.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    /// Namespace of the configuration.
-    pub namespace: &'a str,
-    /// Name of the configuration.
-    pub name: &'a str,
-    /// Name under which its tickets are found.
-    pub identity: &'a str,
-    /// Its spec.
-    pub spec: &'a TicketConfigurationSpec,
-    /// Whether it may take findings of other namespaces.
-    pub shared: bool,
+/// The part of a configuration that decides which findings belong to it. Two candidates that are equal place every
+/// finding alike, whatever else differs in their specs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Candidate {
+    namespace: String,
+    name: String,
+    identity: String,
+    weight: i32,
+    selector: FindingSelector,
+    /// `matchLabels` and `matchExpressions` of the selector; `None` where an expression is not valid.
+    labels: Option<Vec<Expression>>,
+    namespaces: Namespaces,
+    grouping: Option<Grouping>,
+    /// Whether it may take findings of other namespaces than its own.
+    shared: bool,
+}
+
+impl Candidate {
+    /// The candidate of a configuration. `shared`: the operator was told that the configurations of this namespace may
+    /// take findings of other namespaces.
+    pub(crate) fn new(
+        namespace: &str,
+        name: &str,
+        identity: &str,
+        spec: &TicketConfigurationSpec,
+        shared: bool,
+    ) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            weight: spec.weight,
+            labels: expressions(&spec.selector),
+            selector: spec.selector.clone(),
+            namespaces: Namespaces::from(&spec.finding_namespaces),
+            grouping: spec.grouping.clone(),
+            shared,
+        }
+    }
+
+    /// Identity of the configuration, which is part of the key of each of its tickets.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Which findings share a ticket.
+    pub(crate) const fn grouping(&self) -> Option<&Grouping> {
+        self.grouping.as_ref()
+    }
+
+    /// Namespace and name of the configuration, as `<namespace>/<name>`.
+    pub(crate) fn title(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Why findings of a namespace with these labels are not taken; `None` where they are.
+    fn refuses_namespace<'a>(&'a self, namespace: &'a str, labels: &BTreeMap<String, String>) -> Option<Mismatch<'a>> {
+        if self.namespace == namespace {
+            None
+        } else if !self.namespaces.include(labels) {
+            Some(Mismatch::Namespace(namespace))
+        } else if self.shared {
+            None
+        } else {
+            Some(Mismatch::NotShared(&self.namespace))
+        }
+    }
+
+    /// The first part of the selector that does not match a finding; `None` where all parts do.
+    fn mismatch<'a>(&'a self, finding: &'a SecurityFinding) -> Option<Mismatch<'a>> {
+        let selector = &self.selector;
+        let none = BTreeMap::new();
+        let labels = finding.metadata.labels.as_ref().unwrap_or(&none);
+        let spec = &finding.spec;
+        let Some(expressions) = &self.labels else {
+            return Some(Mismatch::InvalidExpression);
+        };
+        if let Some(expression) = expressions.iter().find(|expression| !expression.matches(labels)) {
+            return Some(Mismatch::Label(expression));
+        }
+        if let Some(lowest) = selector.min_severity.filter(|lowest| spec.severity < *lowest) {
+            return Some(Mismatch::BelowSeverity(spec.severity, lowest));
+        }
+        if !selector.severities.is_empty() && !selector.severities.contains(&spec.severity) {
+            return Some(Mismatch::Severity(spec.severity));
+        }
+        if !selector.categories.is_empty() && !selector.categories.contains(&spec.category) {
+            return Some(Mismatch::Category(spec.category));
+        }
+        let source = spec.source.as_ref().map_or("", |source| source.name.as_str());
+        if !selector.sources.is_empty() && !selector.sources.iter().any(|listed| listed == source) {
+            return Some(Mismatch::Source(source));
+        }
+        let created = finding.metadata.creation_timestamp.as_ref();
+        match (&selector.created_after, created) {
+            (Some(after), Some(created)) if created.0 <= after.0 => Some(Mismatch::Created(created.0, after.0)),
+            _ => None,
+        }
+    }
+}
+
+/// All configurations, in the order in which they are asked: the highest weight first, then by namespace and name.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Candidates(Vec<Candidate>);
+
+impl FromIterator<Candidate> for Candidates {
+    fn from_iter<I: IntoIterator<Item = Candidate>>(candidates: I) -> Self {
+        let mut all: Vec<Candidate> = candidates.into_iter().collect();
+        all.sort_by(|a, b| (Reverse(a.weight), &a.namespace, &a.name).cmp(&(Reverse(b.weight), &b.namespace, &b.name)));
+        Self(all)
+    }
 }
 
 /// The outcome of a choice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Position of the chosen candidate in what was offered.
-    pub chosen: Option<usize>,
-    /// One line for each configuration that was looked at, the chosen one first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Selection<'a> {
+    /// The configuration that takes the finding.
+    pub chosen: Option<&'a Candidate>,
+    /// One line for each configuration that was considered, the chosen one first; at most eight, and the number of the
+    /// others.
     pub reasons: Vec<String>,
 }
 
-/// Chooses the configuration of a finding. A finding that names one gets that one or none; otherwise the highest
-/// weight wins, then the first by namespace and name.
-pub fn select(
+/// Chooses the configuration of a finding. A finding that names a configuration (`ticket.configurationRef`) is taken by
+/// that configuration or by none; otherwise the highest weight wins, then the first by namespace and name.
+pub(crate) fn select<'a>(
     finding: &SecurityFinding,
     namespace_labels: &BTreeMap<String, String>,
-    candidates: &[Candidate<'_>],
-) -> Selection {
+    candidates: &'a Candidates,
+) -> Selection<'a> {
     let namespace = finding.metadata.namespace.as_deref().unwrap_or_default();
-    let named = finding.spec.ticket.configuration_ref.as_ref();
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by_key(|&at| {
-        let candidate = &candidates[at];
-        (
-            std::cmp::Reverse(candidate.spec.weight),
-            candidate.namespace,
-            candidate.name,
-        )
-    });
-    let mut selection = Selection::default();
-    let mut refused = Vec::new();
-    for at in order {
-        let candidate = &candidates[at];
-        let title = format!("{}/{}", candidate.namespace, candidate.name);
-        let is_named = named.is_some_and(|named| {
-            named.name == candidate.name && named.namespace.as_deref().unwrap_or(namespace) == candidate.namespace
-        });
-        if named.is_some() && !is_named {
-            continue;
-        }
-        let why_not = reaches(candidate, namespace, namespace_labels).or_else(|| {
-            if is_named {
-                None
-            } else {
-                mismatch(&candidate.spec.selector, finding)
-            }
-        });
-        match why_not {
-            Some(reason) => refused.push(format!("{title}: {reason}")),
-            None if selection.chosen.is_none() => {
-                selection.chosen = Some(at);
-                let how = if is_named {
-                    "named by the finding".to_owned()
-                } else {
-                    format!("matches, weight {}", candidate.spec.weight)
-                };
-                selection.reasons.push(format!("{title}: {how}"));
-            }
-            None => refused.push(format!(
-                "{title}: matches too, but comes later (weight {})",
-                candidate.spec.weight
-            )),
-        }
-    }
-    if let (Some(named), None, true) = (named, selection.chosen, refused.is_empty()) {
+    if let Some(named) = &finding.spec.ticket.configuration_ref {
         let at = named.namespace.as_deref().unwrap_or(namespace);
-        refused.push(format!("{at}/{}: named by the finding, does not exist", named.name));
-    }
-    let more = (refused.len() + selection.reasons.len()).saturating_sub(MAX_REASONS);
-    selection.reasons.extend(refused);
-    selection.reasons.truncate(MAX_REASONS);
-    if more > 0 {
-        selection.reasons.push(format!("and {more} more"));
-    }
-    selection
-}
-
-/// Whether a configuration reaches a namespace; the reason when it does not.
-pub fn reaches(candidate: &Candidate<'_>, namespace: &str, labels: &BTreeMap<String, String>) -> Option<String> {
-    if candidate.namespace == namespace {
-        return None;
-    }
-    if !namespace_matches(&candidate.spec.finding_namespaces, labels) {
-        return Some(format!(
-            "does not take findings of namespace {namespace} (findingNamespaces)"
-        ));
-    }
-    (!candidate.shared).then(|| {
-        format!(
-            "namespace {} is not one whose configurations the operator shares",
-            candidate.namespace
-        )
-    })
-}
-
-/// Whether a choice of namespaces other than the own one includes `namespace`.
-pub fn namespace_matches(selection: &NamespaceSelection, labels: &BTreeMap<String, String>) -> bool {
-    match selection.from {
-        NamespacesFrom::Same | NamespacesFrom::Unrecognised => false,
-        NamespacesFrom::All => true,
-        NamespacesFrom::Selector => selection
-            .selector
-            .as_ref()
-            .is_some_and(|selector| labels_match(selector, labels)),
-    }
-}
-
-fn labels_match(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let exact = selector
-        .match_labels
-        .iter()
-        .flatten()
-        .all(|(key, value)| labels.get(key) == Some(value));
-    exact
-        && selector
-            .match_expressions
+        let candidate = candidates
+            .0
             .iter()
-            .flatten()
-            .all(|requirement| requirement_holds(requirement, labels))
+            .find(|candidate| candidate.name == named.name && candidate.namespace == at);
+        let refused = candidate.and_then(|candidate| candidate.refuses_namespace(namespace, namespace_labels));
+        let why = match (candidate, &refused) {
+            (None, _) => "named by the finding, does not exist".to_owned(),
+            (Some(_), Some(refused)) => refused.to_string(),
+            (Some(_), None) => "named by the finding".to_owned(),
+        };
+        return Selection {
+            chosen: candidate.filter(|_| refused.is_none()),
+            reasons: vec![format!("{at}/{}: {why}", named.name)],
+        };
+    }
+    let mut chosen = None;
+    let mut reasons = Vec::new();
+    for candidate in &candidates.0 {
+        if chosen.is_some() && reasons.len() >= MAX_REASONS {
+            break;
+        }
+        let mismatch = candidate
+            .refuses_namespace(namespace, namespace_labels)
+            .or_else(|| candidate.mismatch(finding));
+        let reason = match mismatch {
+            None if chosen.is_none() => {
+                chosen = Some(candidate);
+                let reason = format!("{}: matches, weight {}", candidate.title(), candidate.weight);
+                reasons.insert(0, reason);
+                reasons.truncate(MAX_REASONS);
+                continue;
+            }
+            // Only what is kept is worth its text.
+            _ if reasons.len() >= MAX_REASONS => continue,
+            None => format!("matches too, but comes later (weight {})", candidate.weight),
+            Some(mismatch) => mismatch.to_string(),
+        };
+        reasons.push(format!("{}: {reason}", candidate.title()));
+    }
+    let more = candidates.0.len().saturating_sub(MAX_REASONS);
+    if more > 0 {
+        reasons.push(format!("and {more} more"));
+    }
+    Selection { chosen, reasons }
 }
 
-fn requirement_holds(requirement: &LabelSelectorRequirement, labels: &BTreeMap<String, String>) -> bool {
-    let value = labels.get(&requirement.key);
-    let listed = || value.is_some_and(|value| requirement.values.iter().flatten().any(|one| one == value));
-    match requirement.operator.as_str() {
-        "In" => listed(),
-        "NotIn" => !listed(),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
+/// Why a configuration does not take a finding.
+enum Mismatch<'a> {
+    Namespace(&'a str),
+    NotShared(&'a str),
+    Label(&'a Expression),
+    InvalidExpression,
+    BelowSeverity(Severity, Severity),
+    Severity(Severity),
+    Category(Category),
+    Source(&'a str),
+    Created(Timestamp, Timestamp),
+}
+
+impl fmt::Display for Mismatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(namespace) => {
+                write!(f, "does not take findings of namespace {namespace} (findingNamespaces)")
+            }
+            Self::NotShared(namespace) => {
+                write!(
+                    f,
+                    "namespace {namespace} is not one whose configurations the operator shares"
+                )
+            }
+            Self::Label(Expression::Equal(key, value)) => write!(f, "label {key} is not {value:?} (matchLabels)"),
+            Self::Label(expression) => write!(f, "labels do not satisfy \"{expression}\" (matchExpressions)"),
+            Self::InvalidExpression => f.write_str("an operator or its values are not valid (matchExpressions)"),
+            Self::BelowSeverity(severity, lowest) => write!(f, "severity {severity} is below {lowest} (minSeverity)"),
+            Self::Severity(severity) => write!(f, "severity {severity} is not listed (severities)"),
+            Self::Category(category) => write!(f, "category {} is not listed (categories)", category.as_str()),
+            Self::Source(source) => write!(f, "source {source:?} is not listed (sources)"),
+            Self::Created(created, after) => write!(f, "created at {created}, not after {after} (createdAfter)"),
+        }
     }
 }
 
-/// Why a selector does not take a finding, naming the first part that fails.
-fn mismatch(selector: &FindingSelector, finding: &SecurityFinding) -> Option<String> {
-    let none = BTreeMap::new();
-    let labels = finding.metadata.labels.as_ref().unwrap_or(&none);
-    let spec = &finding.spec;
-    let source = spec.source.as_ref().map_or("", |source| source.name.as_str());
-    if let Some((key, value)) = selector
-        .match_labels
-        .iter()
-        .find(|(key, value)| labels.get(*key) != Some(value))
-    {
-        return Some(format!("label {key} is not {value:?} (matchLabels)"));
+/// Which namespaces, besides the object's own, are included.
+#[derive(Clone, Debug, PartialEq)]
+enum Namespaces {
+    None,
+    All,
+    Labelled(Selector),
+}
+
+impl Namespaces {
+    fn include(&self, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Labelled(selector) => selector.matches(labels),
+        }
     }
-    if let Some(requirement) = selector
-        .match_expressions
-        .iter()
-        .find(|one| !requirement_holds(one, labels))
-    {
-        return Some(format!(
-            "label {} does not satisfy {} (matchExpressions)",
-            requirement.key, requirement.operator
-        ));
+}
+
+impl From<&NamespaceSelection> for Namespaces {
+    fn from(selection: &NamespaceSelection) -> Self {
+        match selection.from {
+            NamespacesFrom::Same | NamespacesFrom::Unrecognised => Self::None,
+            NamespacesFrom::All => Self::All,
+            NamespacesFrom::Selector => {
+                let selector = selection.selector.clone().map(Selector::try_from);
+                // A selector that is not valid includes nothing.
+                selector.and_then(Result::ok).map_or(Self::None, Self::Labelled)
+            }
+        }
     }
-    if let Some(lowest) = selector.min_severity.filter(|lowest| spec.severity < *lowest) {
-        return Some(format!("severity {} is below {lowest} (minSeverity)", spec.severity));
-    }
-    if !selector.severities.is_empty() && !selector.severities.contains(&spec.severity) {
-        return Some(format!("severity {} is not listed (severities)", spec.severity));
-    }
-    if !selector.categories.is_empty() && !selector.categories.contains(&spec.category) {
-        return Some(format!(
-            "category {} is not listed (categories)",
-            spec.category.as_str()
-        ));
-    }
-    if !selector.sources.is_empty() && !selector.sources.iter().any(|one| one == source) {
-        return Some(format!("source {source:?} is not listed (sources)"));
-    }
-    let created = finding.metadata.creation_timestamp.as_ref();
-    match (&selector.created_after, created) {
-        (Some(after), Some(created)) if created.0 <= after.0 => Some(format!(
-            "created at {}, not after {} (createdAfter)",
-            created.0, after.0
-        )),
-        _ => None,
-    }
+}
+
+/// Whether a choice of namespaces other than the object's own includes a namespace with these labels.
+pub(crate) fn namespace_matches(selection: &NamespaceSelection, labels: &BTreeMap<String, String>) -> bool {
+    Namespaces::from(selection).include(labels)
+}
+
+/// The requirements on labels, in the order in which they are named when they do not match.
+fn expressions(selector: &FindingSelector) -> Option<Vec<Expression>> {
+    let selector = LabelSelector {
+        match_labels: Some(selector.match_labels.clone()),
+        match_expressions: Some(selector.match_expressions.clone()),
+    };
+    let selector = Selector::try_from(selector).ok()?;
+    Some(selector.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -231,26 +306,29 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn candidate<'a>(namespace: &'a str, name: &'a str, spec: &'a TicketConfigurationSpec) -> Candidate<'a> {
-        Candidate {
-            namespace,
-            name,
-            identity: name,
-            spec,
-            shared: false,
-        }
+    fn candidate(namespace: &str, name: &str, spec: &TicketConfigurationSpec) -> Candidate {
+        Candidate::new(namespace, name, name, spec, false)
+    }
+
+    fn candidates(all: impl IntoIterator<Item = Candidate>) -> Candidates {
+        all.into_iter().collect()
+    }
+
+    fn chosen<'a>(selection: &Selection<'a>) -> Option<&'a str> {
+        selection.chosen.map(Candidate::identity)
     }
 
     #[test]
     fn the_highest_weight_wins_then_the_first_by_name() {
         let (light, heavy) = (spec(json!({"weight": 1})), spec(json!({"weight": 9})));
-        let candidates = [
+        let all = candidates([
             candidate("shop", "a", &light),
             candidate("shop", "z", &heavy),
             candidate("shop", "b", &heavy),
-        ];
-        let selection = select(&finding(json!({})), &BTreeMap::new(), &candidates);
-        assert_eq!(selection.chosen, Some(2));
+        ]);
+        let finding = finding(json!({}));
+        let selection = select(&finding, &BTreeMap::new(), &all);
+        assert_eq!(chosen(&selection), Some("b"));
         assert_eq!(selection.reasons[0], "shop/b: matches, weight 9");
         assert_eq!(selection.reasons.len(), 3);
     }
@@ -258,9 +336,16 @@ mod tests {
     #[test]
     fn each_part_of_the_selector_refuses_by_name() {
         let cases = [
-            (json!({"matchLabels": {"team": "api"}}), "matchLabels"),
+            (
+                json!({"matchLabels": {"team": "api"}}),
+                "label team is not \"api\" (matchLabels)",
+            ),
             (
                 json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["web"]}]}),
+                "labels do not satisfy \"team notin (web)\" (matchExpressions)",
+            ),
+            (
+                json!({"matchExpressions": [{"key": "team", "operator": "Near"}]}),
                 "matchExpressions",
             ),
             (json!({"minSeverity": "Critical"}), "minSeverity"),
@@ -269,44 +354,90 @@ mod tests {
             (json!({"sources": ["trivy"]}), "sources"),
         ];
         for (selector, part) in cases {
-            let spec = spec(json!({"selector": selector}));
-            let selection = select(&finding(json!({})), &BTreeMap::new(), &[candidate("shop", "c", &spec)]);
-            assert_eq!(selection.chosen, None, "{part}");
+            let all = candidates([candidate("shop", "c", &spec(json!({"selector": selector})))]);
+            let finding = finding(json!({}));
+            let selection = select(&finding, &BTreeMap::new(), &all);
+            assert_eq!(chosen(&selection), None, "{part}");
             assert!(selection.reasons[0].contains(part), "{:?}", selection.reasons);
         }
     }
 
     #[test]
-    fn other_namespaces_need_both_the_wish_and_the_permission() {
-        let all = spec(json!({"findingNamespaces": {"from": "All"}}));
-        let own = spec(json!({}));
-        let finding = finding(json!({}));
-        let none = BTreeMap::new();
-        assert_eq!(
-            select(&finding, &none, &[candidate("security", "c", &own)]).chosen,
-            None
-        );
-        assert_eq!(
-            select(&finding, &none, &[candidate("security", "c", &all)]).chosen,
-            None
-        );
-        let shared = Candidate {
-            shared: true,
-            ..candidate("security", "c", &all)
+    fn labels_match_as_everywhere_in_kubernetes() {
+        let takes = |expression: serde_json::Value| {
+            let all = candidates([candidate(
+                "shop",
+                "c",
+                &spec(json!({"selector": {"matchExpressions": [expression]}})),
+            )]);
+            select(&finding(json!({})), &BTreeMap::new(), &all).chosen.is_some()
         };
-        assert_eq!(select(&finding, &none, &[shared]).chosen, Some(0));
+        assert!(takes(
+            json!({"key": "team", "operator": "In", "values": ["api", "web"]})
+        ));
+        assert!(!takes(json!({"key": "tier", "operator": "In", "values": ["web"]})));
+        assert!(takes(json!({"key": "tier", "operator": "NotIn", "values": ["web"]})));
+        assert!(takes(json!({"key": "team", "operator": "Exists"})));
+        assert!(!takes(json!({"key": "tier", "operator": "Exists"})));
+        assert!(takes(json!({"key": "tier", "operator": "DoesNotExist"})));
     }
 
     #[test]
-    fn a_named_configuration_is_taken_or_none_is() {
-        let picky = spec(json!({"minSeverity": "Critical", "weight": 1}));
+    fn of_many_configurations_eight_are_named_and_the_chosen_one_among_them() {
+        let (no, yes) = (
+            spec(json!({"selector": {"minSeverity": "Critical"}, "weight": 9})),
+            spec(json!({"weight": 1})),
+        );
+        let refusing = (0..10).map(|number| candidate("shop", &format!("n{number}"), &no));
+        let all = candidates(refusing.chain([candidate("shop", "y", &yes), candidate("shop", "z", &yes)]));
+        let finding = finding(json!({}));
+        let selection = select(&finding, &BTreeMap::new(), &all);
+        assert_eq!(chosen(&selection), Some("y"));
+        assert_eq!(selection.reasons.len(), MAX_REASONS + 1);
+        assert_eq!(selection.reasons[0], "shop/y: matches, weight 1");
+        assert!(selection.reasons[1].starts_with("shop/n0: severity"));
+        assert_eq!(selection.reasons[MAX_REASONS], "and 4 more");
+    }
+
+    #[test]
+    fn other_namespaces_need_both_the_wish_and_the_permission() {
+        let all = spec(json!({"findingNamespaces": {"from": "All"}}));
+        let labelled = spec(json!({
+            "findingNamespaces": {"from": "Selector", "selector": {"matchLabels": {"scan": "yes"}}},
+        }));
+        let own = spec(json!({}));
+        let finding = finding(json!({}));
+        let taken = |spec: &TicketConfigurationSpec, shared: bool, labels: &BTreeMap<String, String>| {
+            let all = candidates([Candidate::new("security", "c", "c", spec, shared)]);
+            select(&finding, labels, &all).chosen.is_some()
+        };
+        let (none, scanned) = (BTreeMap::new(), BTreeMap::from([("scan".to_owned(), "yes".to_owned())]));
+        assert!(!taken(&own, true, &none));
+        assert!(!taken(&all, false, &none));
+        assert!(taken(&all, true, &none));
+        assert!(!taken(&labelled, true, &none));
+        assert!(taken(&labelled, true, &scanned));
+    }
+
+    #[test]
+    fn a_finding_that_names_a_configuration_is_taken_by_that_one_or_by_none() {
+        let picky = spec(json!({"selector": {"minSeverity": "Critical"}, "weight": 1}));
         let any = spec(json!({"weight": 900}));
         let named = finding(json!({"ticket": {"configurationRef": {"name": "picky"}}}));
-        let candidates = [candidate("shop", "any", &any), candidate("shop", "picky", &picky)];
-        assert_eq!(select(&named, &BTreeMap::new(), &candidates).chosen, Some(1));
+        let all = candidates([candidate("shop", "any", &any), candidate("shop", "picky", &picky)]);
+        let selection = select(&named, &BTreeMap::new(), &all);
+        assert_eq!(chosen(&selection), Some("picky"));
+        assert_eq!(selection.reasons, ["shop/picky: named by the finding"]);
         let missing = finding(json!({"ticket": {"configurationRef": {"name": "gone"}}}));
-        let selection = select(&missing, &BTreeMap::new(), &candidates);
-        assert_eq!(selection.chosen, None);
+        let selection = select(&missing, &BTreeMap::new(), &all);
+        assert_eq!(chosen(&selection), None);
         assert!(selection.reasons[0].contains("does not exist"));
+    }
+
+    #[test]
+    fn only_what_places_findings_makes_two_candidates_differ() {
+        let one = candidate("shop", "c", &spec(json!({})));
+        assert_eq!(one, candidate("shop", "c", &spec(json!({"suspend": true}))));
+        assert_ne!(one, candidate("shop", "c", &spec(json!({"weight": 7}))));
     }
 }

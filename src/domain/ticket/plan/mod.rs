@@ -26,7 +26,7 @@ use crate::domain::base::clock::later;
 
 use crate::domain::base::fault::Fault;
 use crate::domain::base::members::{has_finalizer, is_leaving};
-use crate::domain::base::standing::reason_of;
+use crate::domain::base::standing::{Progress, Standing, reason_of};
 use crate::domain::content::{Change, Desired};
 use crate::domain::identity::{Record, TicketKey, stored_ticket, ticket_of};
 use crate::domain::state::sync::finding_moved;
@@ -204,6 +204,17 @@ impl From<&Fault> for Verdict {
             Self::Waiting
         };
         make(fault.reason, fault.message.clone())
+    }
+}
+
+impl From<Standing> for Verdict {
+    fn from(standing: Standing) -> Self {
+        let make = match standing.progress {
+            Progress::Ready => Self::Ready,
+            Progress::Reconciling => Self::Waiting,
+            Progress::Stalled | Progress::Resting => Self::Stalled,
+        };
+        make(standing.reason, standing.message)
     }
 }
 
