@@ -30,8 +30,6 @@ pub const VERSION: &str = "v1alpha1";
 pub const FIELD_MANAGER: &str = "jira-findings-operator";
 /// Finalizer on a finding that has, or may have, an issue in Jira.
 pub const FINALIZER: &str = "jira-findings.dev/ticket";
-/// Annotation that holds the write-ahead record of an issue creation.
-pub const RECORD_ANNOTATION: &str = "jira-findings.dev/create-record";
 /// Annotation whose change asks for a fresh pass over an object.
 pub const RECONCILE_ANNOTATION: &str = "jira-findings.dev/reconcile-requested-at";
 /// Annotation that opens the ticket of a finding whose `ticket.create` is `Manual`.

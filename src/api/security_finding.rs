@@ -418,9 +418,10 @@ pub struct Ticket {
     /// Counts the issues opened one after the other for the same thing, from 1.
     #[serde(default)]
     pub incarnation: u32,
-    /// Nonce of the last creation whose outcome is known.
+    /// The record of a creation whose outcome is not settled yet. It is written before the issue is created; the id takes
+    /// its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<String>,
+    pub attempt: Option<Attempt>,
     /// Atlassian's id of the site; `id` means something only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
@@ -461,6 +462,44 @@ pub struct Ticket {
     /// description is left alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+}
+
+/// The record of a creation, written to every finding of a ticket before its issue is created. While the record stands,
+/// the finding belongs to the record's ticket, and no other issue is created for that ticket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// Names this creation.
+    #[serde(default)]
+    pub nonce: String,
+    /// When the record was written, by the operator's clock; for people, never compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// Identity of the configuration.
+    #[serde(default)]
+    pub configuration: String,
+    /// What the findings of the ticket have in common.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(max = 512)), extend("x-kubernetes-list-type" = "atomic"))]
+    pub group: Vec<String>,
+    /// Which of several tickets of one group the issue is for.
+    #[serde(default)]
+    pub slot: u32,
+    /// Counts the issues opened one after the other for the same thing, from 1.
+    #[serde(default)]
+    pub incarnation: u32,
+    /// Label that the issue carries.
+    #[serde(default)]
+    pub label: String,
+    /// Key of the project that the issue is created in.
+    #[serde(default)]
+    pub project: String,
+    /// Atlassian's id of the site that the issue is created on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// The highest issue number of the project that was known before the creation.
+    #[serde(default)]
+    pub highest: u64,
 }
 
 /// A status of a Jira workflow.

@@ -14,6 +14,7 @@ mod groups;
 mod ownership;
 mod presets;
 mod process;
+mod records;
 mod refusals;
 mod sync;
 mod templated_fields;
@@ -43,6 +44,7 @@ fn main() {
         groups::tests(),
         ownership::tests(),
         presets::tests(),
+        records::tests(),
         refusals::tests(),
         sync::tests(),
         templated_fields::tests(),

@@ -8,6 +8,7 @@ mod adopt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::EventType;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -40,6 +41,17 @@ const ONE_YEAR_MINUTES: u32 = 525_600;
 /// Key of the comment property that marks the comment which explains a close.
 const CLOSE_COMMENT: &str = "jira-findings.dev/closed";
 
+/// What the hits of a search came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hit {
+    /// There is none.
+    None,
+    /// One was read and is the ticket's issue.
+    Proven,
+    /// One names the ticket's issue, which could not be read.
+    Unread,
+}
+
 impl Tickets {
     /// Takes one step. Returns whether the pass goes on with the next.
     pub(super) async fn act(&self, key: &TicketKey, memory: &mut Memory, world: &World, step: &Step) -> bool {
@@ -69,7 +81,7 @@ impl Tickets {
             Step::Create { incarnation } => return self.create(key, memory, world, &connection, *incarnation).await,
             Step::Adopt { key: named } => return self.adopt(key, memory, world, &connection, named).await,
             Step::FindClaim { key: named } => self.find_claim(key, memory, &connection, named).await,
-            Step::Read { id } => read(memory, world, &connection, id, self.clock.now()).await,
+            Step::Read { id } => read(memory, world, &connection, id).await,
             Step::ResolveAssignee => return self.resolve_assignee(memory, world, &connection).await,
             Step::Edit { id, change } => self.edit(memory, world, &connection, id, change).await,
             Step::Transition { id, goal } => return self.transition(key, memory, world, &connection, id, *goal).await,
@@ -193,14 +205,14 @@ impl Tickets {
         connection: &Connection,
     ) -> Result<(), JiraError> {
         let found = self.search(key, world, connection).await?;
-        self.believe(key, memory, &found, None);
+        let mut hit = self.prove(key, memory, connection, &found, None).await?;
         let released = lock(&self.released).get(key).map(|(id, _)| id.clone());
-        if let (None, Some(id)) = (&memory.found, released) {
+        if let (Hit::None, Some(id)) = (&hit, released) {
             // The finding went and came back faster than the search index follows.
             let issue = connection.gateway.read_issue(id).await?;
-            self.believe(key, memory, issue.as_slice(), None);
+            hit = self.prove(key, memory, connection, issue.as_slice(), None).await?;
         }
-        if memory.found.is_none() {
+        if hit == Hit::None {
             memory.found_nothing_at = Some(self.clock.now());
         }
         Ok(())
@@ -220,18 +232,42 @@ impl Tickets {
         Ok(found)
     }
 
-    /// Takes the ticket's issue out of what was found, if it is there.
-    fn believe(&self, key: &TicketKey, memory: &mut Memory, found: &[Issue], wanted: Option<u32>) {
-        let claim = claim(found, &self.context.settings.instance_id, key, wanted);
+    /// Picks the ticket's issue among the hits of a search and reads it by id. A hit settles nothing by itself (trap T4):
+    /// only an issue that was read and carries the property of the ticket does.
+    async fn prove(
+        &self,
+        key: &TicketKey,
+        memory: &mut Memory,
+        connection: &Connection,
+        hits: &[Issue],
+        wanted: Option<u32>,
+    ) -> Result<Hit, JiraError> {
+        let instance = &self.context.settings.instance_id;
+        let claim = claim(hits, instance, key, wanted);
         memory.duplicates = Some(claim.duplicates);
-        if let Some(issue) = claim.issue {
+        let Some(hit) = claim.issue else {
+            return Ok(Hit::None);
+        };
+        let read = connection.gateway.read_issue(hit.id).await?;
+        let proven = |issue: &Issue| {
+            Property::of(issue).is_some_and(|one| one.proves(instance, key) && one.incarnation == claim.incarnation)
+        };
+        if let Some(issue) = read.filter(proven) {
             tracing::info!(ticket = %key, issue = %issue.key, "found the issue of this ticket");
             memory.incarnation = Some(claim.incarnation);
-            memory.found = Some((issue.id, issue.key));
-            memory.found_by_search = true;
-            // What a search shows may be old (trap T4): the issue is read by id before anything is decided on it.
-            memory.issue = IssueKnowledge::Unknown;
+            memory.found = Some((issue.id.clone(), issue.key.clone()));
+            memory.newest = None;
+            memory.note_issue(issue);
+            return Ok(Hit::Proven);
         }
+        let message = format!(
+            "a search of Jira shows {} as the issue of this ticket, and reading it shows nothing; no other issue is \
+             created before that is settled",
+            hit.key
+        );
+        let fault = Fault::passing(Reason::OutcomeUnknown, message);
+        memory.note_trouble(fault, None, rand::random(), self.clock.now());
+        Ok(Hit::Unread)
     }
 
     /// Searches for the issue of a creation whose outcome is unknown: by label, and by walking the keys after the
@@ -246,18 +282,29 @@ impl Tickets {
     ) -> Result<(), JiraError> {
         let begun = self.clock.now();
         let mut found = self.search(key, world, connection).await?;
-        self.believe(key, memory, &found, Some(record.incarnation));
-        if memory.found.is_none() {
+        let mut hit = self
+            .prove(key, memory, connection, &found, Some(record.incarnation))
+            .await?;
+        let project = world.configuration.as_ref().map(|entry| &entry.spec.project_key);
+        if hit == Hit::None && project == Some(&record.project) {
             let walked = connection.gateway.walk(record.project.clone(), record.highest).await?;
             found.extend(walked.issues.iter().cloned());
-            self.believe(key, memory, &found, Some(record.incarnation));
+            hit = self
+                .prove(key, memory, connection, &found, Some(record.incarnation))
+                .await?;
         }
-        if memory.found.is_some() {
-            memory.settled.insert(record.nonce.clone());
-            memory.attempt = None;
-        } else if let Some(attempt) = memory.attempt.as_mut().filter(|attempt| attempt.nonce == record.nonce) {
-            attempt.searched = Some(begun);
-            attempt.searches += 1;
+        match hit {
+            Hit::Proven => {
+                memory.settled.insert(record.nonce.clone());
+                memory.attempt = None;
+            }
+            Hit::Unread => {}
+            Hit::None => {
+                if let Some(attempt) = memory.attempt.as_mut().filter(|one| one.nonce == record.nonce) {
+                    attempt.searched = Some(begun);
+                    attempt.searches += 1;
+                }
+            }
         }
         Ok(())
     }
@@ -307,7 +354,8 @@ impl Tickets {
         }
         memory.attempt = Some(Attempt {
             nonce: record.nonce.clone(),
-            first_seen: record.time,
+            record: Box::new(record.clone()),
+            first_seen: self.clock.now(),
             searched: None,
             searches: 0,
         });
@@ -333,7 +381,6 @@ impl Tickets {
                 memory.incarnation = Some(incarnation);
                 memory.newest = None;
                 memory.found = Some((created.id.clone(), created.key.clone()));
-                memory.found_by_search = false;
                 memory.sent = content::sent_by_creation(desired);
                 memory.issue = IssueKnowledge::Unknown;
                 self.read_created(memory, connection, &created.id, &created.key).await;
@@ -392,7 +439,7 @@ impl Tickets {
     ) -> Record {
         Record {
             nonce: format!("{:016x}", rand::random::<u64>()),
-            time: self.clock.now(),
+            time: Timestamp::from_second(self.clock.now().as_second()).ok().map(Time),
             configuration: key.configuration.clone(),
             group: key.group.clone(),
             slot: key.slot,
@@ -510,7 +557,7 @@ impl Tickets {
                 return false;
             }
         }
-        match read(memory, world, connection, id, self.clock.now()).await {
+        match read(memory, world, connection, id).await {
             Ok(()) => true,
             Err(error) => {
                 self.note_failure(memory, world, &error, false);
@@ -633,13 +680,7 @@ fn stored_pushes(world: &World) -> u32 {
 }
 
 /// Reads the issue by id. Absence is believed only from a reply made for the right account, which the client proves.
-async fn read(
-    memory: &mut Memory,
-    world: &World,
-    connection: &Connection,
-    id: &str,
-    now: Timestamp,
-) -> Result<(), JiraError> {
+async fn read(memory: &mut Memory, world: &World, connection: &Connection, id: &str) -> Result<(), JiraError> {
     // Lists that are no longer wished for are read too, as what is ours in them is to go.
     let bases = world
         .findings
@@ -649,8 +690,6 @@ async fn read(
     connection.gateway.want_fields(lists);
     match connection.gateway.read_issue(id.to_owned()).await? {
         Some(issue) => memory.note_issue(issue),
-        // The search index still knew an issue that is gone: nothing was found.
-        None if memory.found_by_search && memory.found.take().is_some() => memory.found_nothing_at = Some(now),
         None => memory.issue = IssueKnowledge::Absent,
     }
     memory.suspect_lost = false;

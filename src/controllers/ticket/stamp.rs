@@ -5,7 +5,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::api::{FIELD_MANAGER, FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding};
+use crate::api::{FIELD_MANAGER, FINALIZER, Reason, SecurityFinding};
 use crate::domain::base::fault::Fault;
 use crate::domain::base::members::{has_finalizer, is_leaving};
 use crate::domain::identity::ticket_of;
@@ -19,41 +19,58 @@ use super::{Tickets, lock};
 /// How many findings of one ticket are marked at a time.
 const AT_A_TIME: usize = 8;
 
+/// What of a finding is patched.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The metadata, where the finalizer stands.
+    Metadata,
+    /// The status, where the record stands.
+    Status,
+}
+
 impl Tickets {
-    /// Stamps every present finding with the record and the finalizer, if they are as they were when it was decided.
-    /// False: somebody else wrote one of them, or it cannot be written.
+    /// Writes the record into the status of every present finding, if it is as it was when the creation was decided.
+    /// False: somebody else wrote one of the findings, or its status cannot be written.
     pub(super) async fn stamp_all(&self, memory: &mut Memory, world: &World, record: &Record) -> bool {
-        let text = serde_json::to_string(record).unwrap_or_default();
-        self.mark(memory, present(world), Some(&text)).await
+        let marks = present(world).map(|member| {
+            let mut ticket = json!({ "attempt": record });
+            let stored = member.finding.status.as_ref().and_then(|status| status.ticket.as_ref());
+            if stored.is_none_or(|ticket| ticket.id.is_none()) {
+                ticket["configuration"] = json!(record.configuration);
+                ticket["group"] = json!(record.group);
+                ticket["slot"] = json!(record.slot);
+            }
+            let patch = json!({
+                "metadata": {"resourceVersion": member.finding.metadata.resource_version},
+                "status": {"ticket": ticket},
+            });
+            (member, patch, Part::Status)
+        });
+        let marks: Vec<_> = marks.collect();
+        self.mark(memory, marks).await
     }
 
     /// Puts the finalizer on present findings that lack it.
     pub(super) async fn hold(&self, memory: &mut Memory, world: &World) -> bool {
         let lacking = present(world).filter(|member| !has_finalizer(&member.finding));
-        self.mark(memory, lacking, None).await
-    }
-
-    async fn mark<'a>(
-        &self,
-        memory: &mut Memory,
-        members: impl Iterator<Item = &'a Member>,
-        record: Option<&str>,
-    ) -> bool {
-        let mut marks = Vec::new();
-        for member in members {
+        let marks = lacking.map(|member| {
             let mut finalizers: Vec<String> = member.finding.metadata.finalizers.clone().unwrap_or_default();
-            if !has_finalizer(&member.finding) {
-                finalizers.push(FINALIZER.to_owned());
-            }
-            let mut patch = json!({"metadata": {
+            finalizers.push(FINALIZER.to_owned());
+            let patch = json!({"metadata": {
                 "resourceVersion": member.finding.metadata.resource_version,
                 "finalizers": finalizers,
             }});
-            if let Some(record) = record {
-                patch["metadata"]["annotations"] = json!({RECORD_ANNOTATION: record});
-            }
-            marks.push(async move { self.patch_finding(member, &patch).await });
-        }
+            (member, patch, Part::Metadata)
+        });
+        let marks: Vec<_> = marks.collect();
+        self.mark(memory, marks).await
+    }
+
+    async fn mark(&self, memory: &mut Memory, marks: Vec<(&Member, Value, Part)>) -> bool {
+        let marks: Vec<_> = marks
+            .into_iter()
+            .map(|(member, patch, part)| async move { self.patch_finding(member, &patch, part).await })
+            .collect();
         let marked: Vec<Result<(), Option<String>>> =
             futures::stream::iter(marks).buffer_unordered(AT_A_TIME).collect().await;
         let Some(refused) = marked.into_iter().find_map(Result::err) else {
@@ -68,15 +85,20 @@ impl Tickets {
         false
     }
 
-    /// Patches a finding's metadata and remembers it as written. The error is `None` when the finding was not as
+    /// Patches a part of a finding and remembers it as written. The error is `None` when the finding was not as
     /// expected any more, and the API server's word when it refuses.
-    async fn patch_finding(&self, member: &Member, patch: &Value) -> Result<(), Option<String>> {
+    async fn patch_finding(&self, member: &Member, patch: &Value, part: Part) -> Result<(), Option<String>> {
         let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &member.key.namespace);
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        match api.patch(&member.key.name, &parameters, &Patch::Merge(patch)).await {
+        let patch = Patch::Merge(patch);
+        let written = match part {
+            Part::Metadata => api.patch(&member.key.name, &parameters, &patch).await,
+            Part::Status => api.patch_status(&member.key.name, &parameters, &patch).await,
+        };
+        match written {
             Ok(written) => {
                 self.remember(written);
                 Ok(())
@@ -109,7 +131,7 @@ impl Tickets {
                 "finalizers": kept,
             }});
             tracing::info!(namespace = %member.key.namespace, name = %member.key.name, ticket = %key, "letting a deleted finding go");
-            if let Err(refused) = self.patch_finding(member, &patch).await {
+            if let Err(refused) = self.patch_finding(member, &patch, Part::Metadata).await {
                 if let Some(message) = refused {
                     tracing::warn!(detail = message, "a deleted finding cannot be let go");
                 }

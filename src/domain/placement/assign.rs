@@ -107,7 +107,7 @@ fn grouped(finding: &SecurityFinding, candidate: &Candidate) -> Place {
 /// The ticket that a finding has, or that an open record on it names.
 fn kept(finding: &SecurityFinding) -> Option<TicketKey> {
     let fits = |key: &TicketKey| group::may_hold(finding, &key.group);
-    if let Some(key) = Record::open_on(finding).map(|record| record.key()).filter(fits) {
+    if let Some(key) = Record::open_on(finding).map(Record::key).filter(fits) {
         return Some(key);
     }
     let ticket = finding.status.as_ref()?.ticket.as_ref()?;
@@ -220,10 +220,9 @@ mod tests {
                 "nonce": "1", "time": "2026-11-23T03:00:00Z", "configuration": "gone/for-ever", "slot": 3,
                 "group": group, "incarnation": 1, "label": "l", "project": "SEC", "highest": 1,
             });
-            let annotations = json!({crate::api::RECORD_ANNOTATION: record.to_string()});
-            place(&finding(
-                json!({"/metadata": {"name": "f", "namespace": namespace, "annotations": annotations}}),
-            ))
+            let mut stamped = finding(json!({"/metadata": {"name": "f", "namespace": namespace}}));
+            stamped.status = serde_json::from_value(json!({"ticket": {"attempt": record}})).unwrap();
+            place(&stamped)
         };
         let kept = stamped("shop", &["shop", "asset.name", "web"]).unwrap();
         assert_eq!((kept.configuration.as_str(), kept.slot), ("gone/for-ever", 3));

@@ -43,10 +43,12 @@ impl IssueKnowledge {
 }
 
 /// A creation whose outcome is not known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// Nonce of the record.
     pub nonce: String,
+    /// The record. It counts also when the finding that carried it is gone or has lost it.
+    pub record: Box<Record>,
     /// When this process first saw the record, or stamped it.
     pub first_seen: Timestamp,
     /// When the last complete search for its issue was begun; `None` before the first.
@@ -108,8 +110,6 @@ pub struct Memory {
     pub issue: IssueKnowledge,
     /// Id and key of an issue that was created or found, kept until they are stored on every member.
     pub found: Option<(String, String)>,
-    /// Whether `found` is a search's word; one that is not there after all is then no loss.
-    pub found_by_search: bool,
     /// It was told that an issue is left open.
     pub told_left_open: bool,
     /// A group whose findings are still coming in; kept while it has no issue.
@@ -161,6 +161,7 @@ impl Memory {
         if !known && !self.settled.contains(&record.nonce) {
             self.attempt = Some(Attempt {
                 nonce: record.nonce.clone(),
+                record: Box::new(record.clone()),
                 first_seen: now,
                 searched: None,
                 searches: 0,

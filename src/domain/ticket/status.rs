@@ -11,7 +11,7 @@ use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, S
 use crate::jira::model::{Issue, StatusCategory};
 
 use crate::domain::base::standing::condition;
-use crate::domain::identity::{Property, Record, TicketKey};
+use crate::domain::identity::{Property, TicketKey};
 use crate::domain::state::table::category_key;
 use crate::domain::ticket::memory::IssueKnowledge;
 use crate::domain::ticket::plan::Verdict;
@@ -65,9 +65,7 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
         status.selection = Some(selection.clone());
     }
     if let Some(ticket) = report.ticket {
-        let record = Record::of(finding).filter(|record| ticket.settled.contains(&record.nonce));
-        let settled = record.as_ref().map(|record| record.nonce.as_str());
-        status.ticket = next_ticket(status.ticket.take(), ticket, settled, now);
+        status.ticket = next_ticket(status.ticket.take(), ticket, now);
     }
     match report.state {
         Some((state, source, base)) => {
@@ -195,12 +193,7 @@ fn conditions(
     next.collect()
 }
 
-fn next_ticket(
-    before: Option<Ticket>,
-    report: &TicketReport<'_>,
-    settled: Option<&str>,
-    now: Timestamp,
-) -> Option<Ticket> {
+fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp) -> Option<Ticket> {
     let key = report.key;
     let fits = |ticket: &Ticket| {
         ticket.configuration == key.configuration && ticket.group == key.group && ticket.slot == key.slot
@@ -219,9 +212,6 @@ fn next_ticket(
             ..Ticket::default()
         },
     };
-    if let Some(nonce) = settled {
-        ticket.attempt = Some(nonce.to_owned());
-    }
     if let Some((id, issue_key)) = report.found {
         let issue = Issue {
             id: id.clone(),
@@ -235,6 +225,11 @@ fn next_ticket(
         IssueKnowledge::Absent => ticket.lost = ticket.id.is_some(),
         IssueKnowledge::Present(issue) => describe(&mut ticket, issue, report, now),
     }
+    // A settled record goes, and so does one whose issue another finding of the ticket has stored.
+    let stored = ticket.id.as_ref().map(|_| ticket.incarnation);
+    ticket.attempt = ticket.attempt.filter(|record| {
+        !report.settled.contains(&record.nonce) && stored.is_none_or(|incarnation| incarnation < record.incarnation)
+    });
     (ticket.id.is_some() || ticket.attempt.is_some()).then_some(ticket)
 }
 

@@ -164,7 +164,6 @@ impl Tickets {
 fn take(memory: &mut Memory, issue: Issue) {
     memory.incarnation = Property::of(&issue).map(|property| property.incarnation);
     memory.found = Some((issue.id.clone(), issue.key.clone()));
-    memory.found_by_search = false;
     memory.newest = None;
     memory.note_issue(issue);
 }

@@ -268,16 +268,18 @@ impl Plan {
     }
 }
 
-/// The record of a creation whose outcome is not settled, on any member, those being deleted too.
+/// The record of a creation whose outcome is not settled: on any member, those being deleted too, or remembered by this
+/// process.
 pub fn open_record(members: &[Arc<SecurityFinding>], key: &TicketKey, memory: &Memory) -> Option<Record> {
     let stored = stored_ticket(members, key);
-    members
-        .iter()
-        .filter_map(|member| Record::open_on(member))
+    let carried = members.iter().filter_map(|member| Record::open_on(member).cloned());
+    let remembered = memory.attempt.iter().map(|attempt| Record::clone(&attempt.record));
+    carried
+        .chain(remembered)
         .filter(|record| record.key() == *key && !memory.settled.contains(&record.nonce))
         // A member that was settled speaks for all that carry the same record.
         .filter(|record| stored.is_none_or(|ticket| ticket.incarnation < record.incarnation))
-        .max_by(|a, b| (a.incarnation, a.time).cmp(&(b.incarnation, b.time)))
+        .max_by(|a, b| (a.incarnation, &a.time).cmp(&(b.incarnation, &b.time)))
 }
 
 /// Whether a person asked, on any member, for a fresh look that was not taken yet.
@@ -312,7 +314,7 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
     let stands_on_present = |record: &Record| {
         present
             .iter()
-            .any(|one| Record::of(one).is_some_and(|other| other.nonce == record.nonce))
+            .any(|one| Record::open_on(one).is_some_and(|other| other.nonce == record.nonce))
     };
     let handed_over =
         stored_ticket(seen.members, seen.key).is_none() || present.iter().any(|one| ticket_of(one, seen.key).is_some());
@@ -320,6 +322,9 @@ pub fn decide(seen: &Observed<'_>, now: Timestamp) -> Plan {
         return Plan::step(Step::Release { partial: true }, Verdict::Keep);
     }
     if leaving && let Some(record) = record.clone().filter(|record| !stands_on_present(record)) {
+        if !present.iter().all(|one| has_finalizer(one)) {
+            return Plan::step(Step::Hold, Verdict::Keep);
+        }
         let record = Box::new(record);
         return Plan::step(Step::HandOver { record }, Verdict::Keep);
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::api::ticket_configuration::TicketConfigurationSpec;
 use crate::api::{Reason, SecurityFinding};
 use crate::domain::base::clock::later;
+use crate::domain::base::members::has_finalizer;
 use crate::domain::content::Desired;
 use crate::domain::identity::Record;
 use crate::domain::placement::group;
@@ -94,6 +95,10 @@ pub(super) fn decide_without_issue(
         Ok(None) => {}
     }
     let verdict = Verdict::Waiting(Reason::Creating, "the issue is being created".into());
+    if !present.iter().all(|finding| has_finalizer(finding)) {
+        // The finalizer comes first: a finding that carries a record cannot go before the outcome is settled.
+        return Plan::step(Step::Hold, verdict);
+    }
     Plan::step(Step::Create { incarnation: 1 }, verdict)
 }
 
@@ -153,7 +158,7 @@ pub(super) fn pursue(seen: &Observed<'_>, record: &Record, request_timeout: Dura
     }
     let message = format!(
         "a creation at {} had no clear outcome and no issue was found so far; another one is created only when none has turned up by {settled_at}",
-        record.time
+        record.time.as_ref().map(|time| time.0).unwrap_or_default()
     );
     Pursuit::Wait(Plan::rest(Verdict::Waiting(Reason::OutcomeUnknown, message)).wake(next))
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::api::ticket_configuration::{Adoption, ConflictPolicy, DeletionPolicy, Direction, TicketConfigurationSpec};
-use crate::api::{FINALIZER, RECORD_ANNOTATION, Reason, SecurityFinding, State};
+use crate::api::{FINALIZER, Reason, SecurityFinding, State};
 use crate::domain::content::{Desired, claiming, creation, desired};
 use crate::domain::content::{note_change, written};
 use crate::domain::identity::{PROPERTY, Property, Record, TicketKey, claim};
@@ -180,21 +180,30 @@ impl World {
     }
 
     /// Marks a member that is not being deleted.
-    fn mark(&mut self, at: usize, record: Option<&str>) {
+    fn mark(&mut self, at: usize, record: Option<&Record>) {
         if is_leaving(&self.members[at]) {
             return;
         }
         self.change(at, |finding| {
-            finding.metadata.finalizers = Some(vec![FINALIZER.into()]);
-            let annotations = finding.metadata.annotations.get_or_insert_default();
-            annotations.extend(record.map(|text| (RECORD_ANNOTATION.to_owned(), text.to_owned())));
+            let Some(record) = record else {
+                finding.metadata.finalizers = Some(vec![FINALIZER.into()]);
+                return;
+            };
+            assert!(has_finalizer(finding), "the finalizer comes first");
+            let ticket = finding.status.get_or_insert_default().ticket.get_or_insert_default();
+            if ticket.id.is_none() {
+                ticket.configuration.clone_from(&record.configuration);
+                ticket.group.clone_from(&record.group);
+                ticket.slot = record.slot;
+            }
+            ticket.attempt = Some(record.clone());
         });
     }
 
     fn create(&mut self, incarnation: u32) -> bool {
         let record = Record {
             nonce: format!("n{}", self.now + i64::try_from(self.issues.len()).unwrap()),
-            time: self.now(),
+            time: Some(Time(self.now())),
             configuration: self.key.configuration.clone(),
             group: self.key.group.clone(),
             slot: 0,
@@ -204,11 +213,11 @@ impl World {
             site: Some("site".into()),
             highest: 0,
         };
-        let text = serde_json::to_string(&record).unwrap();
-        (0..self.members.len()).for_each(|at| self.mark(at, Some(&text)));
+        (0..self.members.len()).for_each(|at| self.mark(at, Some(&record)));
         let first_seen = self.now();
         self.memory.attempt = Some(Attempt {
             nonce: record.nonce.clone(),
+            record: Box::new(record.clone()),
             first_seen,
             searched: None,
             searches: 0,
@@ -407,8 +416,7 @@ impl World {
             Step::LeaveOpen { .. } => {}
             Step::Hold => (0..self.members.len()).for_each(|at| self.mark(at, None)),
             Step::HandOver { record } => {
-                let text = serde_json::to_string(record).unwrap();
-                (0..self.members.len()).for_each(|at| self.mark(at, Some(&text)));
+                (0..self.members.len()).for_each(|at| self.mark(at, Some(record)));
             }
             Step::Release { partial } => {
                 self.members.retain(|member| !is_leaving(member));

@@ -167,12 +167,15 @@ fn a_group_waits_a_moment_for_more_of_its_findings_and_a_full_one_does_not() {
 #[test]
 fn a_record_is_handed_to_those_who_stay() {
     let mut world = World::new(&[State::Active], vec![Fate::LostBeforeApplying]);
-    let plan = world.decide();
-    plan.steps.iter().all(|step| world.act(step));
-    let plan = world.decide();
-    plan.steps.iter().all(|step| world.act(step));
+    for _ in 0..3 {
+        let plan = world.decide();
+        plan.steps.iter().all(|step| world.act(step));
+    }
     world.joins(State::Active);
     world.is_deleted(0);
+    let plan = world.decide();
+    assert_eq!(plan.steps, [Step::Hold]);
+    plan.steps.iter().all(|step| world.act(step));
     let plan = world.decide();
     assert!(matches!(plan.steps[..], [Step::HandOver { .. }]), "{plan:?}");
     plan.steps.iter().all(|step| world.act(step));
