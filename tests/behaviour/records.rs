@@ -7,6 +7,7 @@ use jira_sim::{Fault, FaultKind};
 use kube::ResourceExt;
 use kube::api::PostParams;
 use serde_json::json;
+use support::Operator;
 
 use crate::ensure;
 use crate::world::{Outcome, Result, Test, World, test, ticket_key};
@@ -26,6 +27,10 @@ pub fn tests() -> Vec<Test> {
             "records::a_manifest_copied_under_another_name_gets_an_issue_of_its_own",
             copied,
         ),
+        test(
+            "records::a_hit_of_a_search_that_cannot_be_read_opens_no_second_issue",
+            unread,
+        ),
     ]
 }
 
@@ -40,7 +45,8 @@ async fn open_creation(
     configuration: serde_json::Value,
     spec: serde_json::Value,
 ) -> Result<SecurityFinding> {
-    world.sim.set_index_lag(Duration::from_secs(1));
+    // Longer than the operator waits for the reply: a look-up by label finds nothing yet when the creation has failed.
+    world.sim.set_index_lag(Duration::from_secs(5));
     world
         .sim
         .fault(Fault::once("createIssue", FaultKind::ApplyThenDelay { millis: 10_000 }));
@@ -48,6 +54,11 @@ async fn open_creation(
     world.configuration("shop", "SEC", configuration).await?;
     world.finding("f", spec).await?;
     world.finding_is("f", "has an open record", has_record).await
+}
+
+/// Starts the operator for a Jira whose search lags by five seconds.
+fn slow_index(world: &World) -> Result<Operator> {
+    world.builder().index_lag("6s").start()
 }
 
 async fn one_issue_owned_by(world: &World, name: &str) -> Outcome {
@@ -62,18 +73,21 @@ async fn one_issue_owned_by(world: &World, name: &str) -> Outcome {
 }
 
 async fn replaced(world: World) -> Outcome {
-    let _operator = world.operator()?;
+    let mut operator = slow_index(&world)?;
     let mut finding = open_creation(&world, json!({}), json!({})).await?;
+    // What this process remembers is gone; only the status tells of the creation.
+    operator.kill()?;
     // What `kubectl replace` does with a manifest from Git.
     finding.metadata.finalizers = None;
     finding.metadata.annotations = None;
     finding.status = None;
     world.findings().replace("f", &PostParams::default(), &finding).await?;
+    operator.restart()?;
     one_issue_owned_by(&world, "f").await
 }
 
 async fn forced(world: World) -> Outcome {
-    let _operator = world.operator()?;
+    let _operator = slow_index(&world)?;
     let finding = open_creation(&world, json!({}), json!({})).await?;
     world
         .patch_finding("f", json!({"metadata": {"finalizers": null}}))
@@ -86,17 +100,47 @@ async fn forced(world: World) -> Outcome {
 }
 
 async fn edited(world: World) -> Outcome {
-    let _operator = world.operator()?;
+    let mut operator = slow_index(&world)?;
     let grouping = json!({"grouping": {"by": ["asset.name"], "maxFindings": 1}});
     open_creation(&world, grouping, json!({"asset": {"name": "web"}})).await?;
+    operator.kill()?;
     world
         .patch_finding("f", json!({"spec": {"asset": {"name": "api"}}}))
         .await?;
+    operator.restart()?;
     one_issue_owned_by(&world, "f").await
 }
 
+/// The search shows the issue, and `bulkfetch` leaves it out for a while.
+async fn unread(world: World) -> Outcome {
+    let mut operator = world.operator()?;
+    world.connection(json!({})).await?;
+    world.configuration("shop", "SEC", json!({})).await?;
+    world.finding("f", json!({})).await?;
+    let key = world.in_sync("f").await?;
+    operator.kill()?;
+    // The object comes back as it stands in Git, and the new process knows nothing of the issue.
+    world
+        .patch_finding("f", json!({"metadata": {"finalizers": null}}))
+        .await?;
+    world.delete_finding("f").await?;
+    world.finding("f", json!({})).await?;
+    let nothing = FaultKind::Status {
+        code: 200,
+        body: json!({"issues": [], "issueErrors": []}),
+        headers: vec![("X-AAccountId".to_owned(), jira_sim::DEFAULT_ACCOUNT.to_owned())],
+    };
+    world.sim.fault(Fault::new("bulkFetchIssues", nothing).times(2));
+    operator.restart()?;
+    world.finding_tells("f", "OutcomeUnknown").await?;
+    let again = world.in_sync("f").await?;
+    ensure!(again == key, "{again} after {key}");
+    ensure!(world.sim.issues().len() == 1, "a second issue");
+    Ok(())
+}
+
 async fn copied(world: World) -> Outcome {
-    let _operator = world.operator()?;
+    let _operator = slow_index(&world)?;
     let finding = open_creation(&world, json!({}), json!({})).await?;
     let mut copy = SecurityFinding::new("g", finding.spec.clone());
     copy.metadata.annotations = finding.metadata.annotations.clone();

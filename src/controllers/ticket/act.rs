@@ -68,8 +68,7 @@ impl Tickets {
             return true;
         }
         if let Step::Settle { nonce } = step {
-            memory.settled.insert(nonce.clone());
-            memory.attempt = None;
+            memory.settle(nonce);
             return true;
         }
         let Some(connection) = world.connection().cloned() else {
@@ -295,12 +294,11 @@ impl Tickets {
         }
         match hit {
             Hit::Proven => {
-                memory.settled.insert(record.nonce.clone());
-                memory.attempt = None;
+                memory.settle(&record.nonce);
             }
             Hit::Unread => {}
             Hit::None => {
-                if let Some(attempt) = memory.attempt.as_mut().filter(|one| one.nonce == record.nonce) {
+                if let Some(attempt) = memory.attempt.as_mut().filter(|one| one.record.nonce == record.nonce) {
                     attempt.searched = Some(begun);
                     attempt.searches += 1;
                 }
@@ -349,11 +347,10 @@ impl Tickets {
         if !self.stamp_all(memory, world, &record).await {
             // What is to be created may have changed. The stamps that were made speak of a creation that this process
             // knows was never sent.
-            memory.settled.insert(record.nonce.clone());
+            memory.settle(&record.nonce);
             return false;
         }
         memory.attempt = Some(Attempt {
-            nonce: record.nonce.clone(),
             record: Box::new(record.clone()),
             first_seen: self.clock.now(),
             searched: None,
@@ -361,7 +358,7 @@ impl Tickets {
         });
         if stamped_at.elapsed() >= settings.send_window {
             tracing::warn!(ticket = %key, "stamping took longer than the send window; the creation is made anew");
-            memory.settled.insert(record.nonce);
+            memory.settle(&record.nonce);
             return true;
         }
         let mut body = content::creation(desired, project, &settings.instance_id, key, incarnation);
@@ -374,8 +371,7 @@ impl Tickets {
                 tracing::info!(ticket = %key, issue = %created.key, findings = %names(world), "created an issue");
                 self.context.metrics.tickets_created.inc();
                 connection.gateway.note_key(&created.key);
-                memory.settled.insert(record.nonce);
-                memory.attempt = None;
+                memory.settle(&record.nonce);
                 memory.refusal = None;
                 memory.trouble = None;
                 memory.incarnation = Some(incarnation);
@@ -388,8 +384,7 @@ impl Tickets {
             }
             Err(error) => {
                 if error.executed() == Executed::No {
-                    memory.settled.insert(record.nonce);
-                    memory.attempt = None;
+                    memory.settle(&record.nonce);
                     if let (Some((wish, Assignable::Account(_))), Some(why)) = (&assignee, refused_assignee(&error)) {
                         // It was assignable a moment ago; the ticket is worth more than its assignee (T16).
                         connection

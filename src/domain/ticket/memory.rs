@@ -45,8 +45,6 @@ impl IssueKnowledge {
 /// A creation whose outcome is not known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
-    /// Nonce of the record.
-    pub nonce: String,
     /// The record. It counts also when the finding that carried it is gone or has lost it.
     pub record: Box<Record>,
     /// When this process first saw the record, or stamped it.
@@ -157,10 +155,9 @@ impl Memory {
         let known = self
             .attempt
             .as_ref()
-            .is_some_and(|attempt| attempt.nonce == record.nonce);
+            .is_some_and(|attempt| attempt.record.nonce == record.nonce);
         if !known && !self.settled.contains(&record.nonce) {
             self.attempt = Some(Attempt {
-                nonce: record.nonce.clone(),
                 record: Box::new(record.clone()),
                 first_seen: now,
                 searched: None,
@@ -168,6 +165,12 @@ impl Memory {
             });
             self.found_nothing_at = None;
         }
+    }
+
+    /// Takes note that the outcome of a creation is known, so that its record no longer counts.
+    pub fn settle(&mut self, nonce: &str) {
+        self.settled.insert(nonce.to_owned());
+        self.attempt = self.attempt.take().filter(|attempt| attempt.record.nonce != nonce);
     }
 
     /// Takes note of how many findings a group without an issue has.
@@ -242,5 +245,26 @@ impl Memory {
     /// Whether nothing may be tried yet.
     pub fn waits(&self, now: Timestamp) -> Option<&Trouble> {
         self.trouble.as_ref().filter(|trouble| trouble.until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settled_creation_does_not_count_again_once_the_statuses_are_written() {
+        let record = Record {
+            nonce: "1".into(),
+            ..Record::default()
+        };
+        let mut memory = Memory::default();
+        memory.note_record(&record, Timestamp::UNIX_EPOCH);
+        assert!(memory.attempt.is_some());
+        memory.settle("another");
+        assert!(memory.attempt.is_some(), "only the creation that is named");
+        memory.settle(&record.nonce);
+        memory.note_stored();
+        assert_eq!(memory.attempt, None);
     }
 }

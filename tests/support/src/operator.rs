@@ -80,9 +80,10 @@ impl OperatorBuilder {
         self.flag("gateway-url", url)
     }
 
-    /// `--index-lag`, such as `2s`.
+    /// `--index-lag`, such as `2s`, in place of an earlier one.
     #[must_use]
-    pub fn index_lag(self, duration: &str) -> Self {
+    pub fn index_lag(mut self, duration: &str) -> Self {
+        self.args.retain(|arg| !arg.starts_with("--index-lag="));
         self.flag("index-lag", duration)
     }
 

@@ -136,7 +136,7 @@ pub(super) fn pursue(seen: &Observed<'_>, record: &Record, request_timeout: Dura
         .memory
         .attempt
         .as_ref()
-        .filter(|attempt| attempt.nonce == record.nonce)
+        .filter(|attempt| attempt.record.nonce == record.nonce)
     else {
         return search();
     };

@@ -216,7 +216,6 @@ impl World {
         (0..self.members.len()).for_each(|at| self.mark(at, Some(&record)));
         let first_seen = self.now();
         self.memory.attempt = Some(Attempt {
-            nonce: record.nonce.clone(),
             record: Box::new(record.clone()),
             first_seen,
             searched: None,
@@ -245,8 +244,7 @@ impl World {
         match fate {
             Fate::Replied => {
                 let issue = self.issues.last().unwrap().clone();
-                self.memory.settled.insert(record.nonce);
-                self.memory.attempt = None;
+                self.memory.settle(&record.nonce);
                 self.memory.found = Some((issue.id.clone(), issue.key.clone()));
                 self.memory.incarnation = Some(incarnation);
                 true
@@ -355,16 +353,14 @@ impl World {
             Step::FindAttempt { record } => {
                 let begun = self.now();
                 if self.found(Some(record.incarnation)) {
-                    self.memory.settled.insert(record.nonce.clone());
-                    self.memory.attempt = None;
+                    self.memory.settle(&record.nonce);
                 } else if let Some(attempt) = &mut self.memory.attempt {
                     attempt.searched = Some(begun);
                     attempt.searches += 1;
                 }
             }
             Step::Settle { nonce } => {
-                self.memory.settled.insert(nonce.clone());
-                self.memory.attempt = None;
+                self.memory.settle(nonce);
             }
             Step::Create { incarnation } => return self.create(*incarnation),
             Step::Adopt { key } => return self.adopt(key),
