@@ -173,9 +173,10 @@ impl Tickets {
 
     async fn pass_ticket(&self, key: &TicketKey, memory: &mut Memory) {
         let mut heard = false;
+        let mut content = None;
         for _ in 0..MAX_ROUNDS {
             take_in(memory, self.mailbox.drain(key));
-            let Some(world) = self.observe(key, memory) else {
+            let Some(world) = self.observe(key, memory, &mut content) else {
                 // Its findings are gone, or belong elsewhere by now; an issue that is not stored yet is not forgotten.
                 if memory.found.is_none() && memory.attempt.is_none() {
                     *memory = Memory::default();

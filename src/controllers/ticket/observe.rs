@@ -17,13 +17,21 @@ use crate::domain::ticket::plan::{ConfigurationView, ConnectionView, Observed, P
 use super::Tickets;
 use super::catalog::Member;
 
+/// What the issue of a ticket should say, and what that was made of. Kept through a pass, so that the content is made
+/// once for each change and not once for each round.
+pub(super) struct Content {
+    findings: Vec<Arc<SecurityFinding>>,
+    configuration: Arc<ConfigurationEntry>,
+    desired: Arc<Desired>,
+}
+
 /// What was observed, owned.
 pub(super) struct World {
     pub members: Vec<Member>,
     pub findings: Vec<Arc<SecurityFinding>>,
     pub configuration: Option<Arc<ConfigurationEntry>>,
     pub resolved: Option<Arc<ResolvedConfiguration>>,
-    desired: Option<Desired>,
+    desired: Option<Arc<Desired>>,
     pub connection: Option<Result<Arc<Connection>, Fault>>,
     instance: String,
     dry_run: bool,
@@ -37,7 +45,7 @@ impl World {
             spec: &entry.spec,
             generation: entry.generation,
             state: match (&entry.state, &self.desired) {
-                (Some(Ok(_)), Some(desired)) => Some(Ok(desired.clone())),
+                (Some(Ok(_)), Some(desired)) => Some(Ok(desired)),
                 (Some(Err(fault)), _) => Some(Err(fault.clone())),
                 (None | Some(Ok(_)), _) => None,
             },
@@ -64,7 +72,7 @@ impl World {
 
     /// What the issue should say, when that can be told.
     pub(super) fn desired(&self) -> Option<&Desired> {
-        self.desired.as_ref()
+        self.desired.as_deref()
     }
 
     /// Whether labels can be sent with a creation; yes, where that is not known.
@@ -88,8 +96,9 @@ impl World {
 
 impl Tickets {
     /// Observes a ticket; `None` when it has no finding any more. Takes note of an open record, so that the span in
-    /// which its issue may turn up is counted from the first time this process saw it.
-    pub(super) fn observe(&self, key: &TicketKey, memory: &mut Memory) -> Option<World> {
+    /// which its issue may turn up is counted from the first time this process saw it. `content` is what an earlier round
+    /// made of the findings.
+    pub(super) fn observe(&self, key: &TicketKey, memory: &mut Memory, content: &mut Option<Content>) -> Option<World> {
         let members = self.catalog.members(key);
         if members.is_empty() {
             return None;
@@ -106,19 +115,10 @@ impl Tickets {
         let settings = &self.context.settings;
         let configuration = self.context.configurations.by_identity(&key.configuration);
         let resolved = configuration.as_ref().and_then(|entry| entry.state.clone()?.ok());
-        let desired = configuration.as_ref().zip(resolved.as_ref()).map(|(entry, resolved)| {
-            let instance = &settings.instance_id;
-            content::desired(
-                &findings,
-                &entry.spec,
-                resolved.template.as_deref(),
-                entry.generation,
-                &resolved.project,
-                instance,
-                key,
-            )
-            .with_fields(&resolved.fields, &findings, &key.group)
-        });
+        let desired = configuration
+            .as_ref()
+            .zip(resolved.as_ref())
+            .map(|(entry, resolved)| self.content(key, &findings, entry, resolved, content));
         let connection =
             configuration
                 .as_ref()
@@ -144,5 +144,38 @@ impl Tickets {
                 index_lag: settings.index_lag,
             },
         })
+    }
+
+    /// What the issue should say: as made before, while nothing that it is made of has changed.
+    fn content(
+        &self,
+        key: &TicketKey,
+        findings: &[Arc<SecurityFinding>],
+        entry: &Arc<ConfigurationEntry>,
+        resolved: &ResolvedConfiguration,
+        known: &mut Option<Content>,
+    ) -> Arc<Desired> {
+        let same = |known: &&Content| {
+            Arc::ptr_eq(&known.configuration, entry) && content::same_content(&known.findings, findings, key)
+        };
+        if let Some(known) = known.as_ref().filter(same) {
+            return Arc::clone(&known.desired);
+        }
+        let desired = content::desired(
+            findings,
+            &entry.spec,
+            resolved.template.as_deref(),
+            entry.generation,
+            &resolved.project,
+            &self.context.settings.instance_id,
+            key,
+        );
+        let desired = Arc::new(desired.with_fields(&resolved.fields, findings, &key.group));
+        *known = Some(Content {
+            findings: findings.to_vec(),
+            configuration: Arc::clone(entry),
+            desired: Arc::clone(&desired),
+        });
+        desired
     }
 }

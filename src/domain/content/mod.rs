@@ -18,4 +18,4 @@ pub use change::{Change, Entries};
 pub use compare::{Assignment, assignment, change, completion};
 pub use policy::{ASSIGNEE, POLICY, has_unrecognised, policy_of};
 pub use requests::{assign, claiming, creation, property_entry};
-pub use wanted::{Desired, assignee, assignee_name, desired, hash_of_document};
+pub use wanted::{Desired, assignee, assignee_name, desired, hash_of_document, same_content};

@@ -194,3 +194,36 @@ fn a_claim_adds_labels_and_writes_the_property_with_them() {
     );
     assert_eq!(edit.properties.len(), 1);
 }
+
+#[test]
+fn content_is_made_anew_when_anything_changes_that_is_read_of_the_findings() {
+    let key = TicketKey {
+        configuration: "a/b".into(),
+        group: vec!["ns".into(), "f".into()],
+        slot: 0,
+    };
+    let finding = || SecurityFinding::new("f", serde_json::from_value(json!({"title": "t"})).unwrap());
+    let ticket = |adopted: bool| {
+        serde_json::from_value(json!({"ticket": {
+            "configuration": "a/b", "group": ["ns", "f"], "slot": 0, "incarnation": 1, "id": "1", "adopted": adopted,
+        }}))
+        .unwrap()
+    };
+    let same = |change: &dyn Fn(&mut SecurityFinding)| {
+        let mut changed = finding();
+        change(&mut changed);
+        same_content(&[Arc::new(finding())], &[Arc::new(changed)], &key)
+    };
+    assert!(same(&|_| {}));
+    assert!(same(&|one| one.metadata.resource_version = Some("2".into())));
+    assert!(same(&|one| one.status = ticket(false)));
+    assert!(!same(&|one| one.status = ticket(true)));
+    assert!(!same(&|one| one.spec.title.push('!')));
+    assert!(!same(
+        &|one| one.metadata.labels = Some(BTreeMap::from([("a".into(), "b".into())]))
+    ));
+    assert!(!same(&|one| {
+        one.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+    }));
+    assert!(!same_content(&[Arc::new(finding())], &[], &key));
+}

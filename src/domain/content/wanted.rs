@@ -149,7 +149,23 @@ pub fn desired(
     }
 }
 
-pub(super) fn hash_of_wish(wish: &AssigneeWish) -> String {
+/// Whether two copies of the members of a ticket make the same content: nothing that [`desired`] reads of them differs.
+/// Their statuses count only where they say that the issue was adopted.
+pub fn same_content(one: &[Arc<SecurityFinding>], other: &[Arc<SecurityFinding>], key: &TicketKey) -> bool {
+    let same = |(one, other): (&Arc<SecurityFinding>, &Arc<SecurityFinding>)| {
+        Arc::ptr_eq(one, other)
+            || (one.metadata.uid == other.metadata.uid
+                && one.metadata.name == other.metadata.name
+                && one.metadata.namespace == other.metadata.namespace
+                && one.metadata.labels == other.metadata.labels
+                && is_leaving(one) == is_leaving(other)
+                && one.spec == other.spec)
+    };
+    let adopted = |members| stored_ticket(members, key).is_some_and(|ticket| ticket.adopted);
+    one.len() == other.len() && one.iter().zip(other).all(same) && adopted(one) == adopted(other)
+}
+
+fn hash_of_wish(wish: &AssigneeWish) -> String {
     let email = wish.email.as_ref().map(|email| email.to_lowercase());
     short_hash(format!("{:?}{email:?}{:?}", wish.account_id, wish.unassigned).as_bytes())
 }

@@ -157,9 +157,8 @@ impl Compiled {
     ///
     /// When the template does not work with these findings, or is more than the limits allow.
     pub fn render(&self, findings: &[&SecurityFinding], group: &[String]) -> Result<Rendered, TemplateError> {
-        let plain = ticket(findings);
         let Some(first) = findings.first() else {
-            return Ok(plain);
+            return Ok(ticket::ticket(findings));
         };
         let (each, mut common) = contexts(findings, group);
         let context = |own: &BTreeMap<String, Value>| {
@@ -171,14 +170,14 @@ impl Compiled {
             Some(_) => {
                 let mut writing = Writing::new(&self.environment, FUEL);
                 let text = self.write(&mut writing, SUMMARY, context(&each[0]))?;
-                limits::summary(&splice::line(&text, &writing.slots()), &plain.summary)
+                limits::summary(&splice::line(&text, &writing.slots()), &ticket::summary(findings))
             }
-            None => plain.summary,
+            None => ticket::summary(findings),
         };
         if !self.parts.contains_key(DESCRIPTION) && !self.parts.contains_key(PER_FINDING) {
             return Ok(Rendered {
                 summary,
-                description: plain.description,
+                description: ticket::ticket(findings).description,
             });
         }
         let mut writing = Writing::new(&self.environment, FUEL_PER_FINDING);

@@ -7,11 +7,20 @@ use crate::api::security_finding as api;
 use crate::domain::state::table::is_open;
 
 use super::adf::{Block, Doc, Inline};
-use super::finding::{Asset, Member, Rendered, Source, TicketContent, Vulnerability, render};
+use super::finding::{self, Asset, Member, Rendered, Source, TicketContent, Vulnerability, render};
 
 /// The texts of the issue that stands for these findings. Of several findings, what all of them say is said once, and
 /// the rest stands in a table with a row for each.
 pub fn ticket(findings: &[&SecurityFinding]) -> Rendered {
+    with_content(findings, render)
+}
+
+/// The summary of the issue that stands for these findings, without the work for its description.
+pub fn summary(findings: &[&SecurityFinding]) -> String {
+    with_content(findings, finding::summary)
+}
+
+fn with_content<T>(findings: &[&SecurityFinding], render: impl FnOnce(&TicketContent<'_>) -> T) -> T {
     let Some(first) = findings.first() else {
         return render(&TicketContent::default());
     };

@@ -12,7 +12,11 @@ impl Doc {
     pub fn to_value(&self) -> Value {
         let mut writer = Writer::default();
         let content: Vec<Value> = self.blocks.iter().filter_map(|block| writer.block(block)).collect();
-        json!({"type": "doc", "version": 1, "content": content})
+        let mut document = Map::new();
+        document.insert("type".into(), "doc".into());
+        document.insert("version".into(), 1.into());
+        document.insert("content".into(), Value::Array(content));
+        Value::Object(document)
     }
 
     /// The length of the JSON in the unit Jira counts: UTF-16 code units.
@@ -29,7 +33,25 @@ impl Doc {
 
 /// The length of a JSON value when written, in UTF-16 code units.
 pub fn size_of(value: &Value) -> usize {
-    value.to_string().chars().map(char::len_utf16).sum()
+    let mut units = Utf16Units(0);
+    serde_json::to_writer(&mut units, value).expect("a JSON value is written to a counter without errors");
+    units.0
+}
+
+/// Counts the UTF-16 code units of UTF-8 text that is written to it.
+struct Utf16Units(usize);
+
+impl std::io::Write for Utf16Units {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        // Each character has one byte that does not continue another; one of four bytes takes two units.
+        let units = |byte: &u8| usize::from(byte & 0xC0 != 0x80) + usize::from(*byte >= 0xF0);
+        self.0 += text.iter().map(units).sum::<usize>();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The length of one block when written, its comma included; 0 if it writes nothing.
@@ -61,17 +83,17 @@ impl Writer {
             Block::Flow(flow) => Self::flow(flow),
             Block::Heading(level, content) => {
                 let content = Self::inlines(content);
-                (!content.is_empty())
-                    .then(|| json!({"type": "heading", "attrs": {"level": level.get()}, "content": content}))
+                let attrs = || json!({"level": level.get()});
+                (!content.is_empty()).then(|| node("heading", Some(attrs()), content))
             }
             Block::Quote(content) => {
                 let content: Vec<Value> = content.iter().filter_map(Self::flow).collect();
-                (!content.is_empty()).then(|| json!({"type": "blockquote", "content": content}))
+                (!content.is_empty()).then(|| node("blockquote", None, content))
             }
             Block::Tasks(tasks) => self.tasks(tasks),
             Block::Table(table) => {
                 let rows: Vec<Value> = table.rows.iter().filter_map(|row| Self::row(row)).collect();
-                (!rows.is_empty()).then(|| json!({"type": "table", "content": rows}))
+                (!rows.is_empty()).then(|| node("table", None, rows))
             }
             Block::Rule => Some(json!({"type": "rule"})),
         }
@@ -86,11 +108,11 @@ impl Writer {
             .iter()
             .map(|task| {
                 let state = if task.done { "DONE" } else { "TODO" };
-                json!({"type": "taskItem", "attrs": {"localId": self.identifier(), "state": state},
-                       "content": Self::inlines(&task.content)})
+                let attrs = json!({"localId": self.identifier(), "state": state});
+                node("taskItem", Some(attrs), Self::inlines(&task.content))
             })
             .collect();
-        Some(json!({"type": "taskList", "attrs": {"localId": list}, "content": items}))
+        Some(node("taskList", Some(json!({"localId": list})), items))
     }
 
     fn identifier(&mut self) -> String {
@@ -102,7 +124,7 @@ impl Writer {
         match flow {
             Flow::Paragraph(content) => {
                 let content = Self::inlines(content);
-                (!content.is_empty()).then(|| json!({"type": "paragraph", "content": content}))
+                (!content.is_empty()).then(|| node("paragraph", None, content))
             }
             Flow::List(list) => {
                 let items: Vec<Value> = list.items.iter().map(|item| Self::item(item)).collect();
@@ -110,8 +132,8 @@ impl Writer {
                     return None;
                 }
                 Some(match list.start {
-                    Some(order) => json!({"type": "orderedList", "attrs": {"order": order}, "content": items}),
-                    None => json!({"type": "bulletList", "content": items}),
+                    Some(order) => node("orderedList", Some(json!({"order": order})), items),
+                    None => node("bulletList", None, items),
                 })
             }
             Flow::Code(code) => {
@@ -139,7 +161,7 @@ impl Writer {
         ) {
             content.insert(0, empty_paragraph());
         }
-        json!({"type": "listItem", "content": content})
+        node("listItem", None, content)
     }
 
     fn row(row: &[Cell]) -> Option<Value> {
@@ -150,10 +172,10 @@ impl Writer {
                 if content.is_empty() {
                     content.push(empty_paragraph());
                 }
-                json!({"type": if cell.header { "tableHeader" } else { "tableCell" }, "content": content})
+                node(if cell.header { "tableHeader" } else { "tableCell" }, None, content)
             })
             .collect();
-        (!cells.is_empty()).then(|| json!({"type": "tableRow", "content": cells}))
+        (!cells.is_empty()).then(|| node("tableRow", None, cells))
     }
 
     fn inlines(content: &[Inline]) -> Vec<Value> {
@@ -164,11 +186,13 @@ impl Writer {
                 Inline::Text(text, _) if text.0.is_empty() => None,
                 Inline::Text(text, marks) => {
                     let marks = Self::marks(marks);
-                    Some(if marks.is_empty() {
-                        json!({"type": "text", "text": text.0})
-                    } else {
-                        json!({"type": "text", "text": text.0, "marks": marks})
-                    })
+                    let mut node = Map::new();
+                    node.insert("type".into(), "text".into());
+                    node.insert("text".into(), text.0.as_str().into());
+                    if !marks.is_empty() {
+                        node.insert("marks".into(), Value::Array(marks));
+                    }
+                    Some(Value::Object(node))
                 }
             })
             .collect()
@@ -192,6 +216,28 @@ impl Writer {
     }
 }
 
+/// A node with its children, which are moved into it: `json!` would copy the whole subtree at each level.
+fn node(kind: &str, attrs: Option<Value>, content: Vec<Value>) -> Value {
+    let mut node = Map::new();
+    node.insert("type".into(), kind.into());
+    node.extend(attrs.map(|attrs| ("attrs".to_owned(), attrs)));
+    node.insert("content".into(), Value::Array(content));
+    Value::Object(node)
+}
+
 fn empty_paragraph() -> Value {
-    json!({"type": "paragraph", "content": []})
+    node("paragraph", None, Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_counted_in_utf_16_units_of_the_written_json() {
+        for text in ["", "plain", "\"quoted\"\n\u{1}", "äöü – 漢字", "🦀 and 𝒳"] {
+            let value = json!({"text": text, "list": [1, null, true]});
+            assert_eq!(size_of(&value), value.to_string().encode_utf16().count(), "{text}");
+        }
+    }
 }

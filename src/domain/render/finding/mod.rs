@@ -120,10 +120,15 @@ pub struct Rendered {
     pub description: Value,
 }
 
+/// Renders the default summary.
+pub fn summary(content: &TicketContent<'_>) -> String {
+    summary::of(content)
+}
+
 /// Renders the default summary and description.
 pub fn render(content: &TicketContent<'_>) -> Rendered {
     Rendered {
-        summary: summary::of(content),
+        summary: summary(content),
         description: description::of(content).to_value(),
     }
 }

@@ -68,7 +68,7 @@ pub struct ConfigurationView<'a> {
     /// Its generation.
     pub generation: i64,
     /// What the issue should say, or why the configuration cannot be used. `None`: not looked at yet.
-    pub state: Option<Result<Desired, Fault>>,
+    pub state: Option<Result<&'a Desired, Fault>>,
 }
 
 /// The connection of the ticket, as far as it can be used.
@@ -353,14 +353,14 @@ fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Opt
         Err(Some(fault)) => return Plan::rest(held_back(seen, present, &fault)),
     };
     if dry_run(configuration.spec, seen) {
-        return preview(seen, present, configuration.spec, &desired);
+        return preview(seen, present, configuration.spec, desired);
     }
     if let Some(trouble) = seen.memory.waits(now) {
         return Plan::rest(Verdict::from(&trouble.fault)).wake(trouble.until);
     }
     match issue_id(seen) {
-        None => decide_without_issue(seen, present, configuration.spec, &desired, connection, record, now),
-        Some(id) => decide_with_issue(seen, present, configuration, &desired, connection, &id, now),
+        None => decide_without_issue(seen, present, configuration.spec, desired, connection, record, now),
+        Some(id) => decide_with_issue(seen, present, configuration, desired, connection, &id, now),
     }
 }
 
@@ -368,7 +368,7 @@ fn decide_present(seen: &Observed<'_>, present: &[&SecurityFinding], record: Opt
 fn usable<'a>(
     configuration: &ConfigurationView<'a>,
     seen: &'a Observed<'_>,
-) -> Result<(Desired, &'a ConnectionView), Option<Fault>> {
+) -> Result<(&'a Desired, &'a ConnectionView), Option<Fault>> {
     if configuration.spec.suspend {
         return Err(Some(Fault::passing(
             Reason::Suspended,
@@ -381,7 +381,7 @@ fn usable<'a>(
             let message = format!("the configuration is not ready: {}: {}", fault.reason, fault.message);
             return Err(Some(Fault::passing(Reason::ConfigurationNotReady, message)));
         }
-        Some(Ok(desired)) => desired.clone(),
+        Some(Ok(desired)) => *desired,
     };
     match &seen.connection {
         None => Err(None),

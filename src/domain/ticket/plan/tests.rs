@@ -134,6 +134,7 @@ impl World {
             let now = self.now();
             self.memory.note_record(&record, now);
         }
+        let desired = self.desired();
         let observed = Observed {
             instance: INSTANCE,
             key: &self.key,
@@ -141,7 +142,7 @@ impl World {
             configuration: Some(ConfigurationView {
                 spec: &self.spec,
                 generation: 1,
-                state: Some(Ok(self.desired())),
+                state: Some(Ok(&desired)),
             }),
             connection: Some(Ok(ConnectionView {
                 cloud_id: "site".into(),
