@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::events::EventType;
+use kube::Resource;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -563,17 +563,14 @@ impl Tickets {
 
     async fn leave_open(&self, world: &World, message: &str) {
         tracing::warn!(detail = message, "an issue is left open");
-        for member in world.members.iter().filter(|member| is_leaving(&member.finding)) {
-            self.event(
-                member.finding.as_ref(),
-                EventType::Warning,
-                Reason::IssueLeftOpen,
-                message,
-            )
-            .await;
+        let leaving = || world.members.iter().filter(|member| is_leaving(&member.finding));
+        for member in leaving() {
+            self.warn(member.finding.as_ref(), Reason::IssueLeftOpen, message, None)
+                .await;
         }
         if let Some(entry) = &world.configuration {
-            self.event_on_configuration(&entry.key, Reason::IssueLeftOpen, message)
+            let related = leaving().next().map(|member| member.finding.object_ref(&()));
+            self.warn_on_configuration(&entry.key, Reason::IssueLeftOpen, message, related)
                 .await;
         }
     }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::Api;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use crate::api::ticket_configuration::FindingCounts;
-use crate::api::{ConditionType, FIELD_MANAGER, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration};
+use crate::api::{ConditionType, Reason, SecurityFinding, SecurityFindingStatus, TicketConfiguration};
+use crate::controllers::call::with_deadline;
+use crate::controllers::events::{self, Notice};
 use crate::controllers::registry::ObjectKey;
+use crate::controllers::status::{Written, write};
 use crate::domain::base::members::is_leaving;
-use crate::domain::base::standing::status_patch;
 use crate::domain::identity::TicketKey;
 use crate::domain::identity::{stored_ticket, ticket_of};
 use crate::domain::placement::lane::Lane;
@@ -34,15 +36,6 @@ const MUST_ATTEMPTS: usize = 10;
 
 /// How long it is remembered that an issue was handled; what is older than that no search of a poll that works shows.
 const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// What became of a status write.
-enum Written {
-    Done,
-    /// Somebody else wrote the finding; it must be looked at again.
-    Outdated,
-    Gone,
-    Failed,
-}
 
 impl Tickets {
     /// Ends a pass: writes each member's status where it differs, and plans the next look.
@@ -165,19 +158,29 @@ impl Tickets {
             if current.status.as_ref() == Some(&status) {
                 return true;
             }
-            match self.patch_status(key, &current, &status).await {
-                Written::Done => {
+            let before = current.status.clone().unwrap_or_default();
+            match write(&self.context.client, current.as_ref(), &before, &status).await {
+                Written::Done(written) => {
+                    self.remember(*written);
+                    self.context
+                        .metrics
+                        .reconciled(ControllerName::Ticket, Outcome::Changed);
                     self.announce(&current, &status, report.verdict).await;
                     return true;
                 }
-                Written::Gone => return true,
-                Written::Outdated | Written::Failed if must => {}
-                Written::Outdated | Written::Failed => return false,
+                Written::Unchanged | Written::Gone => return true,
+                Written::Outdated => {}
+                Written::Refused(error) => {
+                    tracing::warn!(%error, namespace = %key.namespace, name = %key.name, "a status was not written");
+                }
+            }
+            if !must {
+                return false;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
             let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
-            match api.get_opt(&key.name).await {
+            match with_deadline(api.get_opt(&key.name)).await {
                 Ok(Some(fresh)) => current = Arc::new(fresh),
                 Ok(None) => return true,
                 Err(error) => tracing::warn!(%error, finding = %key, "the id of a new issue is not stored yet"),
@@ -185,38 +188,6 @@ impl Tickets {
         }
         // The process keeps the id; another pass goes on.
         false
-    }
-
-    async fn patch_status(
-        &self,
-        key: &ObjectKey,
-        finding: &SecurityFinding,
-        status: &SecurityFindingStatus,
-    ) -> Written {
-        let version = finding.resource_version().unwrap_or_default();
-        let Some(patch) = status_patch(&finding.status.clone().unwrap_or_default(), status, &version) else {
-            return Written::Done;
-        };
-        let api: Api<SecurityFinding> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        match api.patch_status(&key.name, &parameters, &Patch::Merge(&patch)).await {
-            Ok(written) => {
-                self.remember(written);
-                self.context
-                    .metrics
-                    .reconciled(ControllerName::Ticket, Outcome::Changed);
-                Written::Done
-            }
-            Err(kube::Error::Api(answer)) if answer.code == 409 => Written::Outdated,
-            Err(kube::Error::Api(answer)) if answer.code == 404 => Written::Gone,
-            Err(error) => {
-                tracing::warn!(%error, namespace = %key.namespace, name = %key.name, "a status was not written");
-                Written::Failed
-            }
-        }
     }
 
     /// One event when a finding comes to need a person; not one for each pass.
@@ -231,36 +202,35 @@ impl Tickets {
         }
         let key = status.ticket.as_ref().and_then(|ticket| ticket.key.as_deref());
         tracing::warn!(namespace = finding.namespace(), name = finding.name_any(), issue = key, reason = %reason, detail = message, "a finding needs a person");
-        self.event(finding, EventType::Warning, *reason, message).await;
+        self.warn(finding, *reason, message, None).await;
     }
 
-    /// Publishes an event about an object; failing to is logged and nothing more.
-    pub(super) async fn event<K>(&self, object: &K, type_: EventType, reason: Reason, message: &str)
+    /// Publishes a warning about an object.
+    pub(super) async fn warn<K>(&self, object: &K, reason: Reason, message: &str, related: Option<ObjectReference>)
     where
         K: Resource<DynamicType = ()>,
     {
-        let reporter = Reporter {
-            controller: FIELD_MANAGER.to_owned(),
-            instance: None,
+        let notice = Notice {
+            warning: true,
+            reason,
+            message,
+            related,
         };
-        let recorder = Recorder::new(self.context.client.clone(), reporter);
-        let event = Event {
-            type_,
-            reason: reason.as_str().to_owned(),
-            note: Some(message.chars().take(1_000).collect()),
-            action: "Sync".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = recorder.publish(&event, &object.object_ref(&())).await {
-            tracing::debug!(%error, "an event was not published");
-        }
+        events::publish(&self.context.recorder, object, notice).await;
     }
 
-    /// Publishes an event about a configuration, where people look when a namespace goes away.
-    pub(super) async fn event_on_configuration(&self, key: &ObjectKey, reason: Reason, message: &str) {
+    /// Publishes a warning about a configuration, where people look when a namespace goes away. `related` is the finding
+    /// that the warning concerns, so that warnings about several findings are not counted as one event.
+    pub(super) async fn warn_on_configuration(
+        &self,
+        key: &ObjectKey,
+        reason: Reason,
+        message: &str,
+        related: Option<ObjectReference>,
+    ) {
         let api: Api<TicketConfiguration> = Api::namespaced(self.context.client.clone(), &key.namespace);
-        match api.get_opt(&key.name).await {
-            Ok(Some(configuration)) => self.event(&configuration, EventType::Warning, reason, message).await,
+        match with_deadline(api.get_opt(&key.name)).await {
+            Ok(Some(configuration)) => self.warn(&configuration, reason, message, related).await,
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "an event was not published"),
         }

@@ -124,7 +124,7 @@ pub fn conditions(
 }
 
 /// One condition. A condition that had the same status before keeps its transition time.
-pub fn condition(
+fn condition(
     current: &[Condition],
     kind: ConditionType,
     holds: bool,

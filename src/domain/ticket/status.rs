@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::preview::Preview;
 use crate::api::security_finding::{IssueStatus, SelectionStatus, StateSource, SyncBase, Ticket};
 use crate::api::{ConditionType, RECONCILE_ANNOTATION, Reason, SecurityFinding, SecurityFindingStatus, State};
 use crate::jira::model::{Issue, StatusCategory};
 
-use crate::domain::base::standing::condition;
+use crate::domain::base::standing::{Extra, conditions};
 use crate::domain::identity::{Property, TicketKey};
 use crate::domain::state::table::category_key;
 use crate::domain::ticket::memory::IssueKnowledge;
@@ -92,10 +92,11 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
             .conditions
             .iter_mut()
             .for_each(|condition| condition.observed_generation = generation);
-    } else if *report.verdict != Verdict::Keep {
+    } else if let Some(standing) = report.verdict.standing() {
         status.observed_generation = generation;
         status.last_handled_reconcile_at = reconcile_wish(finding).map(str::to_owned);
-        let mut wanted = ready_conditions(report.verdict);
+        let mut extras = Vec::new();
+        let mut extra = |kind, reason, message| extras.push(Extra { kind, reason, message });
         let told = status
             .conditions
             .iter()
@@ -112,20 +113,19 @@ pub fn next(finding: &SecurityFinding, report: &FindingReport<'_>, now: Timestam
             None => told.map(|told| told.message.clone()),
         };
         if let Some(message) = message {
-            wanted.push((ConditionType::DuplicatesFound, true, Reason::DuplicatesFound, message));
+            extra(ConditionType::DuplicatesFound, Reason::DuplicatesFound, message);
         }
         if let Verdict::Stalled(Reason::TransitionBlocked, message) = report.verdict {
-            wanted.push((
+            extra(
                 ConditionType::TransitionBlocked,
-                true,
                 Reason::TransitionBlocked,
                 message.clone(),
-            ));
+            );
         }
         if let Some(message) = report.ticket.and_then(|ticket| assignee_missing(finding, ticket)) {
-            wanted.push((ConditionType::AssigneeNotSet, true, Reason::AssigneeNotSet, message));
+            extra(ConditionType::AssigneeNotSet, Reason::AssigneeNotSet, message);
         }
-        status.conditions = conditions(&status.conditions, wanted, generation, now);
+        status.conditions = conditions(&status.conditions, &standing, &extras, generation, now);
     }
     status
 }
@@ -162,35 +162,6 @@ fn assignee_missing(finding: &SecurityFinding, ticket: &TicketReport<'_>) -> Opt
     let conditions = finding.status.iter().flat_map(|status| &status.conditions);
     let mut told = conditions.filter(|one| one.type_ == ConditionType::AssigneeNotSet.as_str());
     told.next().map(|condition| condition.message.clone())
-}
-
-/// The kstatus conditions of a verdict: `Ready` always, `Reconciling` or `Stalled` only while true.
-fn ready_conditions(verdict: &Verdict) -> Vec<(ConditionType, bool, Reason, String)> {
-    match verdict {
-        Verdict::Keep | Verdict::Unchanged => Vec::new(),
-        Verdict::Ready(reason, message) => vec![(ConditionType::Ready, true, *reason, message.clone())],
-        Verdict::Waiting(reason, message) => vec![
-            (ConditionType::Ready, false, *reason, message.clone()),
-            (ConditionType::Reconciling, true, *reason, message.clone()),
-        ],
-        Verdict::Stalled(reason, message) => vec![
-            (ConditionType::Ready, false, *reason, message.clone()),
-            (ConditionType::Stalled, true, *reason, message.clone()),
-        ],
-    }
-}
-
-/// The wanted conditions; one that says the same as before keeps its transition time, and all others go.
-fn conditions(
-    before: &[Condition],
-    wanted: Vec<(ConditionType, bool, Reason, String)>,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Vec<Condition> {
-    let next = wanted
-        .into_iter()
-        .map(|(kind, holds, reason, message)| condition(before, kind, holds, (reason, &message), generation, now));
-    next.collect()
 }
 
 fn next_ticket(before: Option<Ticket>, report: &TicketReport<'_>, now: Timestamp) -> Option<Ticket> {

@@ -196,6 +196,18 @@ pub enum Verdict {
     Stalled(Reason, String),
 }
 
+impl Verdict {
+    /// How the findings stand; `None` where their conditions stay as they are.
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::Keep | Self::Unchanged => None,
+            Self::Ready(reason, message) => Some(Standing::ready(*reason, message.as_str())),
+            Self::Waiting(reason, message) => Some(Standing::waiting(*reason, message.as_str())),
+            Self::Stalled(reason, message) => Some(Standing::stalled(*reason, message.as_str())),
+        }
+    }
+}
+
 impl From<&Fault> for Verdict {
     fn from(fault: &Fault) -> Self {
         let make = if fault.is_stalled() {
