@@ -9,6 +9,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 # Members of the workspace; not built.
+COPY demo demo
 COPY tests tests
 RUN cargo build --release --locked --package jira-findings-operator --bin jira-findings-operator
 
