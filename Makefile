@@ -10,7 +10,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= auto
 export JFO_BINARY ?= $(abspath $(TARGET))/debug/jira-findings-operator
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-unit control-plane fmt fmt-check clippy crds check-drift deny soak ci clean
+.PHONY: help build demo bench test test-unit control-plane fmt fmt-check clippy crds check-drift deny soak ci clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ build: ## the operator and everything the demo needs
 
 demo: control-plane build ## a cluster, a Jira and the operator; DEMO_KUBECONFIG=path for a cluster of yours, ONCE=1 for the tour
 	@DEMO_KUBECONFIG='$(DEMO_KUBECONFIG)' ONCE='$(ONCE)' '$(TARGET)/debug/demo'
+
+bench: control-plane ## CPU of the operator for each new finding; BENCH_ARGS="--operator PATH --findings N --rounds R --json"
+	$(CARGO) build --release --package jira-findings-operator --package bench --bins
+	@JFO_BINARY='$(TARGET)/release/jira-findings-operator' '$(TARGET)/release/bench' $(BENCH_ARGS)
 
 test: control-plane build ## all tests, those with a real API server and the real binary included
 	@mkdir -p '$(TARGET)' && rm -f '$(SKIPPED)'

@@ -1,4 +1,5 @@
-//! What the tests and the demo share: a real control plane, the real binary as a child process, and waits.
+//! What the tests, the demo and the benchmark share: a real control plane, the real binary as a child process, and
+//! waits.
 //!
 //! Nothing started from here outlives the process that started it, see [`process`].
 

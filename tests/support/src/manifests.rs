@@ -66,9 +66,14 @@ pub async fn apply(client: &Client, mut object: DynamicObject, namespace: Option
 
 /// Applies the definitions of a directory (`crds/`) and waits until the API server serves them.
 pub async fn apply_crds(client: &Client, directory: &Path) -> Result<Vec<String>> {
+    apply_definitions(client, read_directory(directory)?).await
+}
+
+/// Applies definitions of custom resources and waits until the API server serves them; returns their names.
+pub async fn apply_definitions(client: &Client, definitions: Vec<DynamicObject>) -> Result<Vec<String>> {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     let mut names = Vec::new();
-    for object in read_directory(directory)? {
+    for object in definitions {
         let applied = apply(client, object, None).await?;
         names.push(applied.name_any());
     }
